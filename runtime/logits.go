@@ -1,0 +1,47 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+)
+
+// headRows is how many rows of logits Logits holds at a time.
+const headRows = 32
+
+// Logits computes the logits of every given id under the block-causal mask with
+// blocks of the given length, and passes them on in order: row is [vocab], valid
+// during the call. An error of f ends it.
+func (m *Model) Logits(ctx context.Context, ids []int32, block int, f func(row []float32) error) error {
+	if err := m.CheckIDs(ids); err != nil {
+		return err
+	}
+	if block < 1 || block > m.Config.Context {
+		return fmt.Errorf("block length %d is not between 1 and the model's %d positions", block, m.Config.Context)
+	}
+	if len(ids) > m.Config.Context {
+		return fmt.Errorf("%d ids exceed the model's %d positions", len(ids), m.Config.Context)
+	}
+	rows := max(block, prefillRows/block*block)
+	s, cache := m.NewState(rows, len(ids), headRows), NewCache(&m.Config, len(ids))
+	want := make([]int, 0, headRows)
+	for pos := 0; pos < len(ids); pos += rows {
+		part := ids[pos:min(pos+rows, len(ids))]
+		s.Forward(part, pos, block, cache)
+		for r := 0; r < len(part); r += len(want) {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			want = want[:0]
+			for len(want) < headRows && r+len(want) < len(part) {
+				want = append(want, r+len(want))
+			}
+			logits := s.Head(want)
+			for i := range want {
+				if err := f(logits[i*m.Config.Vocab : (i+1)*m.Config.Vocab]); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,162 @@
+package runtime
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"lladakit/internal/arch"
+	"lladakit/internal/gguf"
+	"lladakit/internal/tokenizer"
+	"lladakit/kernels"
+)
+
+// Model is a loaded model. One operation (Generate, Logits) runs at a time.
+type Model struct {
+	Config    arch.Config
+	Weights   *Weights
+	Tokenizer *tokenizer.Tokenizer // nil when the file has no vocabulary
+	MaskID    int32
+	EOSID     int32
+
+	file *gguf.File
+	pool *kernels.Pool
+}
+
+// LoadOptions say how to load. The zero value uses all processors.
+type LoadOptions struct {
+	Threads int // workers; 0 means one per processor
+}
+
+// Load maps a GGUF file, or all shards of one when path is any of them, and
+// checks that it has what the forward pass needs. Close unmaps it.
+func Load(path string, opt LoadOptions) (_ *Model, err error) {
+	f, err := gguf.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			err = fmt.Errorf("%s: %w", path, err)
+		}
+	}()
+	m := &Model{file: f}
+	if m.Config, err = arch.FromMetadata(f.Metadata); err != nil {
+		return nil, err
+	}
+	if m.Weights, err = loadWeights(f, &m.Config); err != nil {
+		return nil, err
+	}
+	var ids tokenizer.Special
+	m.Tokenizer, err = tokenizer.FromMetadata(f.Metadata)
+	switch {
+	case err == nil:
+		ids = m.Tokenizer.Special()
+	case errors.Is(err, tokenizer.ErrNoVocab):
+		ids, err = tokenizer.NoVocabIDs(f.Metadata)
+	}
+	if err != nil {
+		return nil, err
+	}
+	m.MaskID, m.EOSID = ids.Mask, ids.EOS
+	for _, id := range []struct {
+		what string
+		id   int32
+	}{{"mask", m.MaskID}, {"end", m.EOSID}} {
+		if id.id < 0 || int(id.id) >= m.Config.Vocab {
+			return nil, fmt.Errorf("no %s token: its id is absent or outside the vocabulary", id.what)
+		}
+	}
+	m.pool = kernels.NewPool(opt.Threads)
+	return m, nil
+}
+
+// Close ends the workers and unmaps the file.
+func (m *Model) Close() error {
+	m.pool.Close()
+	return m.file.Close()
+}
+
+// Threads returns the number of workers.
+func (m *Model) Threads() int { return m.pool.Workers() }
+
+// Paths returns the files that the model was loaded from.
+func (m *Model) Paths() []string { return m.file.Paths }
+
+// FileType returns the type that most weights have.
+func (m *Model) FileType() string {
+	weights := map[gguf.Type]uint64{}
+	var most gguf.Type
+	for _, t := range m.file.Tensors {
+		weights[t.Type] += t.Elements()
+		if weights[t.Type] > weights[most] {
+			most = t.Type
+		}
+	}
+	return most.String()
+}
+
+// SHA256 returns the digest of the model's files, one after the other, in hex.
+// It reads them whole.
+func (m *Model) SHA256(ctx context.Context) (string, error) {
+	sum := sha256.New()
+	for _, path := range m.file.Paths {
+		f, err := os.Open(path)
+		if err != nil {
+			return "", err
+		}
+		_, err = io.Copy(sum, reader{ctx, f})
+		f.Close()
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// reader stops reading when ctx ends.
+type reader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r reader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(p)
+}
+
+// Text returns the text of an answer: up to the end of the assistant's turn,
+// without special tokens. It is empty for a model without a vocabulary.
+func (m *Model) Text(ids []int32) string {
+	if m.Tokenizer == nil {
+		return ""
+	}
+	return m.Tokenizer.Decode(m.Turn(ids), true)
+}
+
+// Turn cuts an answer at the first token that ends the assistant's turn.
+func (m *Model) Turn(ids []int32) []int32 {
+	for i, id := range ids {
+		if id == m.EOSID || m.Tokenizer != nil && id == m.Tokenizer.Special().RoleEnd {
+			return ids[:i]
+		}
+	}
+	return ids
+}
+
+// CheckIDs reports the first id that the vocabulary does not have.
+func (m *Model) CheckIDs(ids []int32) error {
+	for i, id := range ids {
+		if id < 0 || int(id) >= m.Config.Vocab {
+			return fmt.Errorf("id %d at position %d is outside the vocabulary of %d", id, i, m.Config.Vocab)
+		}
+	}
+	return nil
+}

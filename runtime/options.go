@@ -1,0 +1,96 @@
+package runtime
+
+import (
+	"fmt"
+	"math"
+)
+
+// Profile is a way of computing the pass. Both give the same tokens.
+type Profile string
+
+const (
+	// Exact keeps the keys and values of finished blocks.
+	Exact Profile = "exact"
+	// Reference recomputes the whole window at every step, as the authors'
+	// code does: slow, and what Exact is held against.
+	Reference Profile = "reference"
+)
+
+// Options are the settings of Generate. The zero value is not usable: begin
+// with Model.Defaults.
+type Options struct {
+	BlockLength int     `json:"block_length"` // positions denoised together
+	Steps       int     `json:"steps"`        // most denoising steps of a block
+	Threshold   float32 `json:"threshold"`    // a probability above it is accepted
+	GenLength   int     `json:"gen_length"`   // most tokens of the answer
+	MinimalTopK int     `json:"minimal_topk"` // Steps is at most GenLength / MinimalTopK
+
+	Temperature float64 `json:"temperature"` // 0: the most probable token
+	TopK        int     `json:"top_k"`       // sample among this many; 0: among all
+	TopP        float64 `json:"top_p"`       // sample within this share; 0 or 1: all
+	Seed        uint64  `json:"seed"`        // of the sampling; equal seeds give equal answers
+
+	EOSEarlyStop bool    `json:"eos_early_stop"` // stop inside a block once the answer is complete
+	Profile      Profile `json:"profile"`        // "" means Exact
+
+	// OnStep, if not nil, is told of every denoising step.
+	OnStep func(Step) `json:"-"`
+}
+
+// Defaults returns the recommended settings, as the file names them.
+func (m *Model) Defaults() Options {
+	return Options{
+		BlockLength: m.Config.BlockLength, Steps: m.Config.Steps, Threshold: m.Config.Threshold,
+		GenLength: 2048, MinimalTopK: 1, Profile: Exact,
+	}
+}
+
+// Check reports the first setting without meaning for a prompt of the given
+// length.
+func (m *Model) Check(o *Options, prompt int) error {
+	finite := func(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+	switch {
+	case o.BlockLength < 1:
+		return fmt.Errorf("block length %d must be at least 1", o.BlockLength)
+	case o.Steps < 1:
+		return fmt.Errorf("steps %d must be at least 1", o.Steps)
+	case !(o.Threshold >= 0 && o.Threshold <= 1):
+		return fmt.Errorf("threshold %g is not between 0 and 1", o.Threshold)
+	case o.GenLength < 1:
+		return fmt.Errorf("generation length %d must be at least 1", o.GenLength)
+	case o.MinimalTopK < 1 || o.MinimalTopK > o.GenLength:
+		return fmt.Errorf("minimal top-k %d is not between 1 and the generation length %d", o.MinimalTopK, o.GenLength)
+	case !finite(o.Temperature) || o.Temperature < 0:
+		return fmt.Errorf("temperature %g must not be negative", o.Temperature)
+	case o.TopK < 0:
+		return fmt.Errorf("top-k %d must not be negative", o.TopK)
+	case !(o.TopP >= 0 && o.TopP <= 1):
+		return fmt.Errorf("top-p %g is not between 0 and 1", o.TopP)
+	case o.Profile != "" && o.Profile != Exact && o.Profile != Reference:
+		return fmt.Errorf("profile %q is not one of exact, reference", o.Profile)
+	// Each alone first: the sum could overflow.
+	case o.BlockLength > m.Config.Context || o.GenLength > m.Config.Context || prompt+o.GenLength > m.Config.Context:
+		return fmt.Errorf("%d prompt tokens and an answer of up to %d in blocks of %d exceed the model's %d positions",
+			prompt, o.GenLength, o.BlockLength, m.Config.Context)
+	}
+	return nil
+}
+
+// blocks returns how many blocks the prompt and the answer have together.
+func (o *Options) blocks(prompt int) int {
+	return (prompt + o.GenLength + o.BlockLength - 1) / o.BlockLength
+}
+
+// schedule returns how many tokens each step of a block must write at least:
+// the block length spread evenly, the remainder over the first steps.
+func (o *Options) schedule() []int {
+	steps := min(o.Steps, o.GenLength/o.MinimalTopK)
+	quota := make([]int, min(steps, o.BlockLength+1))
+	for i := range quota {
+		quota[i] = o.BlockLength / steps
+		if i < o.BlockLength%steps {
+			quota[i]++
+		}
+	}
+	return quota
+}

@@ -1,0 +1,163 @@
+package runtime
+
+import (
+	"fmt"
+	"slices"
+
+	"lladakit/internal/arch"
+	"lladakit/internal/gguf"
+	"lladakit/kernels"
+)
+
+// Weights are views into the mapped file, vectors copied to float32.
+type Weights struct {
+	Embedding  kernels.Matrix // [vocab, hidden]
+	Layers     []Layer
+	OutputNorm []float32      // [hidden]
+	Head       kernels.Matrix // [vocab, hidden]
+}
+
+// Layer holds the weights of one layer. Either Dense is used, or Router and
+// what follows it.
+type Layer struct {
+	AttnNorm   []float32      // [hidden]
+	QKV        kernels.Matrix // [(heads + 2·kvHeads)·headDim, hidden]: queries, keys, values
+	QueryNorm  []float32      // [headDim]; nil when the model normalises neither
+	KeyNorm    []float32      // [headDim]
+	AttnOutput kernels.Matrix // [hidden, heads·headDim]
+	FFNNorm    []float32      // [hidden]
+
+	Dense MLP
+
+	Router     kernels.Matrix // [experts, hidden]
+	RouterBias []float32      // [experts]
+	Experts    []MLP
+	Shared     MLP // zero when the model has no shared expert
+}
+
+// MLP is down(silu(gate x) · (up x)).
+type MLP struct {
+	Gate kernels.Matrix // [ff, hidden]
+	Up   kernels.Matrix // [ff, hidden]
+	Down kernels.Matrix // [hidden, ff]
+}
+
+// loadWeights finds every tensor of the table in the file. It sets cfg.QKNorm
+// to whether the file has the query and key norms.
+func loadWeights(f *gguf.File, cfg *arch.Config) (*Weights, error) {
+	w := &Weights{Layers: make([]Layer, cfg.Layers)}
+	norms := 0
+	table := cfg.Tensors()
+	for i := range table {
+		t := &table[i]
+		found, ok := f.Tensor(t.GGUF)
+		if !ok && t.Optional {
+			continue
+		}
+		if !ok {
+			return nil, fmt.Errorf("tensor %q is missing", t.GGUF)
+		}
+		if t.Optional {
+			norms++
+		}
+		if err := w.assign(t, found); err != nil {
+			return nil, fmt.Errorf("tensor %q: %w", t.GGUF, err)
+		}
+	}
+	if norms != 0 && norms != 2*cfg.Layers {
+		return nil, fmt.Errorf("query and key norms: found %d, need %d or none", norms, 2*cfg.Layers)
+	}
+	cfg.QKNorm = norms > 0
+	return w, nil
+}
+
+// assign puts one tensor where it belongs.
+func (w *Weights) assign(t *arch.Tensor, found *gguf.Tensor) error {
+	want := make([]uint64, 0, len(t.Shape))
+	for _, n := range slices.Backward(t.Shape) {
+		want = append(want, uint64(n))
+	}
+	if !slices.Equal(found.Dims, want) {
+		return fmt.Errorf("dimensions %v, not %v", found.Dims, want)
+	}
+	var l *Layer
+	if t.Layer >= 0 {
+		l = &w.Layers[t.Layer]
+	}
+	var err error
+	vector := func(dst *[]float32) { *dst, err = floats(found) }
+	matrix := func(dst *kernels.Matrix) {
+		*dst, err = kernels.NewMatrix(kernels.Type(found.Type), t.Shape[0], t.Shape[1], found.Data)
+	}
+	stack := func(of func(*MLP) *kernels.Matrix) { err = l.assignExperts(t, found, of) }
+	switch t.Role {
+	case arch.TokenEmbedding:
+		matrix(&w.Embedding)
+	case arch.OutputNorm:
+		vector(&w.OutputNorm)
+	case arch.Head:
+		matrix(&w.Head)
+	case arch.AttnNorm:
+		vector(&l.AttnNorm)
+	case arch.AttnQKV:
+		matrix(&l.QKV)
+	case arch.QueryNorm:
+		vector(&l.QueryNorm)
+	case arch.KeyNorm:
+		vector(&l.KeyNorm)
+	case arch.AttnOutput:
+		matrix(&l.AttnOutput)
+	case arch.FFNNorm:
+		vector(&l.FFNNorm)
+	case arch.DenseGate:
+		matrix(&l.Dense.Gate)
+	case arch.DenseUp:
+		matrix(&l.Dense.Up)
+	case arch.DenseDown:
+		matrix(&l.Dense.Down)
+	case arch.Router:
+		matrix(&l.Router)
+	case arch.RouterBias:
+		vector(&l.RouterBias)
+	case arch.ExpertGate:
+		stack(func(m *MLP) *kernels.Matrix { return &m.Gate })
+	case arch.ExpertUp:
+		stack(func(m *MLP) *kernels.Matrix { return &m.Up })
+	case arch.ExpertDown:
+		stack(func(m *MLP) *kernels.Matrix { return &m.Down })
+	case arch.SharedGate:
+		matrix(&l.Shared.Gate)
+	case arch.SharedUp:
+		matrix(&l.Shared.Up)
+	case arch.SharedDown:
+		matrix(&l.Shared.Down)
+	}
+	return err
+}
+
+// assignExperts cuts a stack [experts, out, in] into its matrices.
+func (l *Layer) assignExperts(t *arch.Tensor, found *gguf.Tensor, of func(*MLP) *kernels.Matrix) error {
+	if l.Experts == nil {
+		l.Experts = make([]MLP, t.Shape[0])
+	}
+	size := len(found.Data) / t.Shape[0]
+	for e := range l.Experts {
+		m, err := kernels.NewMatrix(kernels.Type(found.Type), t.Shape[1], t.Shape[2], found.Data[e*size:(e+1)*size])
+		if err != nil {
+			return err
+		}
+		*of(&l.Experts[e]) = m
+	}
+	return nil
+}
+
+// floats widens a vector.
+func floats(t *gguf.Tensor) ([]float32, error) {
+	m, err := kernels.NewMatrix(kernels.Type(t.Type), 1, int(t.Dims[0]), t.Data)
+	if err != nil {
+		return nil, err
+	}
+	x := make([]float32, m.Cols)
+	m.Row(x, 0)
+	return x, nil
+}
