@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"lladakit/convert"
+	"lladakit/internal/gguf"
+	"lladakit/internal/tiny"
+	"lladakit/internal/tokenizer"
+	"lladakit/runtime"
+)
+
+func (e *env) demoCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "demo",
+		Usage:     "convert and run the embedded tiny checkpoint, offline",
+		UsageText: "llada demo [--out DIR]\n\nExample: llada demo --out /tmp/llada-demo",
+		Flags:     []cli.Flag{&cli.StringFlag{Name: "out", Usage: "keep the checkpoint and the GGUF file in `DIR`"}},
+		Action:    e.demo,
+	}
+}
+
+func (e *env) demo(c *cli.Context) error {
+	if err := arguments(c, 0, ""); err != nil {
+		return err
+	}
+	dir := c.String("out")
+	if dir == "" {
+		temporary, err := os.MkdirTemp("", "llada-demo-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(temporary)
+		dir = temporary
+	}
+	path, err := e.demoConvert(c.Context, dir)
+	if err != nil {
+		return err
+	}
+	m, err := runtime.Load(path, runtime.LoadOptions{})
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	words, err := tiny.WordProblems()
+	if err != nil {
+		return err
+	}
+	codes, err := tiny.CodeProblems()
+	if err != nil {
+		return err
+	}
+	var answers []*answer
+	for _, user := range []string{words[0].User(), codes[0].User()} {
+		a, err := e.demoAnswer(c.Context, m, user)
+		if err != nil {
+			return err
+		}
+		answers = append(answers, a)
+	}
+	return e.demoTable(answers)
+}
+
+// demoConvert unpacks the checkpoint into dir and converts it.
+func (e *env) demoConvert(ctx context.Context, dir string) (string, error) {
+	folder, path := filepath.Join(dir, "tiny"), filepath.Join(dir, "tiny-q8_0.gguf")
+	if err := tiny.Unpack(folder); err != nil {
+		return "", err
+	}
+	checkpoint, err := convert.Open(folder)
+	if err != nil {
+		return "", err
+	}
+	defer checkpoint.Close()
+	plan, err := checkpoint.Plan(convert.Options{Type: gguf.Q8_0})
+	if err != nil {
+		return "", err
+	}
+	made, err := plan.Write(ctx, path)
+	if err != nil {
+		return "", err
+	}
+	_, err = fmt.Fprintf(e.stdout, "Converted the tiny checkpoint (%d weights) to q8_0: %s, %s\n\n", plan.Weights(), path, size(uint64(made.Bytes)))
+	return path, err
+}
+
+// demoAnswer asks the model and prints question and answer.
+func (e *env) demoAnswer(ctx context.Context, m *runtime.Model, user string) (*answer, error) {
+	prompt, err := m.Tokenizer.EncodeChat([]tokenizer.Message{{Role: "user", Content: user}})
+	if err != nil {
+		return nil, err
+	}
+	opt := m.Defaults()
+	opt.GenLength = 96
+	result, err := m.Generate(ctx, prompt, opt)
+	if err != nil {
+		return nil, err
+	}
+	a, err := describe(ctx, m, prompt, result, opt, 0)
+	if err != nil {
+		return nil, err
+	}
+	_, err = fmt.Fprintf(e.stdout, "%s\n\n%s\n\n", indent("> ", user), indent("  ", a.Text))
+	return a, err
+}
+
+func indent(prefix, text string) string {
+	return prefix + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n"+prefix)
+}
+
+// demoTable prints the figures of the answers side by side.
+func (e *env) demoTable(answers []*answer) error {
+	rows := [][]string{
+		{"prompt tokens"}, {"answer tokens"}, {"finish"}, {"forwards: prefill, denoise, commit"},
+		{"tokens per forward"}, {"steps per block"}, {"denoise, ms"}, {"total, ms"}, {"ms per denoising forward"},
+	}
+	for _, a := range answers {
+		forwards := a.Forwards
+		for i, cell := range []string{
+			strconv.Itoa(len(a.PromptIDs)), strconv.Itoa(len(a.IDs)), a.Finish,
+			fmt.Sprintf("%d, %d, %d", forwards.Prefill, forwards.Denoise, forwards.Commit),
+			fmt.Sprintf("%.2f", a.TPF), strings.Trim(fmt.Sprint(a.StepsPerBlock), "[]"),
+			fmt.Sprintf("%.1f", a.Timings["denoise"]), fmt.Sprintf("%.1f", a.Timings["total"]),
+			fmt.Sprintf("%.1f", a.Timings["denoise"]/float64(max(1, forwards.Denoise))),
+		} {
+			rows[i] = append(rows[i], cell)
+		}
+	}
+	return e.table([]string{"", "word problem", "coding problem"}, rows, 1, 2)
+}

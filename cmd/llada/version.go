@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	goruntime "runtime"
+
+	"github.com/urfave/cli/v2"
+)
+
+func (e *env) versionCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "version",
+		Usage:     "print the version of the program",
+		UsageText: "llada version [--json]",
+		Flags:     []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print it as JSON"}},
+		Action:    e.version,
+	}
+}
+
+func (e *env) version(c *cli.Context) error {
+	if err := arguments(c, 0, ""); err != nil {
+		return err
+	}
+	version, commit := "devel", ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		if info.Main.Version != "" {
+			version = info.Main.Version
+		}
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				commit = s.Value
+			}
+		}
+	}
+	platform := goruntime.GOOS + "/" + goruntime.GOARCH
+	if c.Bool("json") {
+		return e.json(map[string]string{"version": version, "commit": commit, "go": goruntime.Version(), "platform": platform})
+	}
+	_, err := fmt.Fprintf(e.stdout, "llada %s %s %s %s\n", version, commit, goruntime.Version(), platform)
+	return err
+}
