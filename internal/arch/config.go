@@ -65,13 +65,13 @@ const (
 // QKVDim returns the rows of the fused projection: queries, keys, values.
 func (c *Config) QKVDim() int { return (c.Heads + 2*c.KVHeads) * c.HeadDim }
 
-// maxDim bounds every number of a Config, so that products of three of them
-// cannot overflow an int64. The largest published one is a vocabulary of
-// 173 568.
-const maxDim = 1 << 20
-
-// maxStack bounds layers × experts, and with it the tensor table.
-const maxStack = 1 << 18
+// Bounds of what is believed, each far above the published models, so that a
+// file of a few bytes cannot ask for much memory and no product overflows.
+const (
+	maxDim    = 1 << 20 // any number; a product of three fits an int64. Published: a vocabulary of 173 568
+	maxLayers = 1 << 12 // published: 32
+	maxStack  = 1 << 16 // layers × experts, the length of the tensor table; published: 8 192
+)
 
 // Check reports the first number that no model can have. It does not look at
 // tensors.
@@ -79,14 +79,16 @@ func (c *Config) Check() error {
 	for _, f := range []struct {
 		name string
 		v    int
+		most int
 	}{
-		{"vocabulary", c.Vocab}, {"hidden size", c.Hidden}, {"layers", c.Layers}, {"context length", c.Context},
-		{"heads", c.Heads}, {"key-value heads", c.KVHeads}, {"head dimension", c.HeadDim},
-		{"experts", c.Experts}, {"experts used", c.ExpertsUsed}, {"expert width", c.ExpertFF},
-		{"expert groups", c.ExpertGroups}, {"expert groups used", c.GroupsUsed},
-		{"block length", c.BlockLength}, {"steps", c.Steps},
+		{"vocabulary", c.Vocab, maxDim}, {"hidden size", c.Hidden, maxDim}, {"layers", c.Layers, maxLayers},
+		{"context length", c.Context, math.MaxInt32},
+		{"heads", c.Heads, maxDim}, {"key-value heads", c.KVHeads, maxDim}, {"head dimension", c.HeadDim, maxDim},
+		{"experts", c.Experts, maxDim}, {"experts used", c.ExpertsUsed, maxDim}, {"expert width", c.ExpertFF, maxDim},
+		{"expert groups", c.ExpertGroups, maxDim}, {"expert groups used", c.GroupsUsed, maxDim},
+		{"block length", c.BlockLength, maxDim}, {"steps", c.Steps, maxDim},
 	} {
-		if f.v < 1 || f.v > maxDim && f.name != "context length" {
+		if f.v < 1 || f.v > f.most {
 			return fmt.Errorf("%s: %d is out of range", f.name, f.v)
 		}
 	}
@@ -94,17 +96,15 @@ func (c *Config) Check() error {
 	switch {
 	case c.Layers*c.Experts > maxStack:
 		return fmt.Errorf("%d layers of %d experts are out of range", c.Layers, c.Experts)
-	case c.Context > math.MaxInt32:
-		return fmt.Errorf("context length: %d is out of range", c.Context)
 	case c.Heads%c.KVHeads != 0:
 		return fmt.Errorf("%d heads do not share %d key-value heads evenly", c.Heads, c.KVHeads)
-	case c.RotaryDim < 0 || c.RotaryDim%2 != 0 || c.RotaryDim > c.HeadDim:
-		return fmt.Errorf("%d of %d values of a head cannot rotate", c.RotaryDim, c.HeadDim)
+	case c.RotaryDim < 2 || c.RotaryDim%2 != 0 || c.RotaryDim > c.HeadDim:
+		return fmt.Errorf("rotary dimension: %d is not an even part of a head of %d", c.RotaryDim, c.HeadDim)
 	case !positive(c.RopeTheta) || !positive(c.RMSEps) || !positive(c.ExpertScale):
 		return fmt.Errorf("rope theta %g, norm epsilon %g and expert scale %g must be positive", c.RopeTheta, c.RMSEps, c.ExpertScale)
 	case c.DenseLayers < 0 || c.DenseLayers > c.Layers:
 		return fmt.Errorf("%d of %d layers cannot be dense", c.DenseLayers, c.Layers)
-	case c.DenseLayers > 0 && (c.DenseFF < 1 || c.DenseFF > maxDim):
+	case c.DenseFF < 0 || c.DenseFF > maxDim || c.DenseLayers > 0 && c.DenseFF == 0:
 		return fmt.Errorf("dense feed-forward width: %d is out of range", c.DenseFF)
 	case c.Experts%c.ExpertGroups != 0:
 		return fmt.Errorf("%d experts do not form %d equal groups", c.Experts, c.ExpertGroups)

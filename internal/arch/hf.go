@@ -13,6 +13,9 @@ import (
 
 // hfConfig is what config.json must say. Every field must be there: the
 // published configuration class has defaults of another model.
+//
+// Note: the file is not decoded into it by encoding/json as a whole, which would
+// take "HEAD_DIM" for "head_dim" and null for zero.
 type hfConfig struct {
 	VocabSize             int             `json:"vocab_size"`
 	HiddenSize            int             `json:"hidden_size"`
@@ -46,7 +49,6 @@ type hfConfig struct {
 	NormHead              bool            `json:"norm_head"`
 	UseRMSNorm            bool            `json:"use_rmsnorm"`
 	PadTokenID            int32           `json:"pad_token_id"`
-	ModelType             string          `json:"model_type"`
 	Architectures         []string        `json:"architectures"`
 }
 
@@ -60,6 +62,13 @@ type hfOptional struct {
 	TorchDtype *string `json:"torch_dtype"`
 	Dtype      *string `json:"dtype"`
 	SharedFF   *int    `json:"moe_shared_expert_intermediate_size"`
+}
+
+// offFields may be absent. Where one is there and says something, the model has
+// a part that is not computed.
+var offFields = []string{
+	"norm_softmax", "num_nextn_predict_layers", "rope_parameters", "use_sliding_window",
+	"using_split_qkv_in_self_attention",
 }
 
 // oneID is a token id, or a list of them as some files have it. Only one id can
@@ -83,10 +92,12 @@ func (o *oneID) UnmarshalJSON(data []byte) error {
 // HF is what config.json says of a model.
 type HF struct {
 	Config
-	PadID  int32
 	MaskID *int32 // nil where config.json does not say
 	EOSID  *int32
 }
+
+// architecture is the class that all of these models are instances of.
+const architecture = "LLaDA2MoeModelLM"
 
 // modelTypes are the names of LLaDA2.0 and 2.1 checkpoints: with one tensor per
 // expert, and with merged expert stacks.
@@ -104,19 +115,17 @@ func ParseHF(data []byte) (*HF, error) {
 		return nil, err
 	}
 	var h hfConfig
-	if err := requireFields(&h, fields); err != nil {
+	var o hfOptional
+	if err := decode(fields, &h, true); err != nil {
 		return nil, err
 	}
-	var o hfOptional
-	for _, target := range []any{&h, &o} {
-		if err := json.Unmarshal(data, target); err != nil {
-			return nil, fmt.Errorf("config.json: %w", err)
-		}
+	if err := decode(fields, &o, false); err != nil {
+		return nil, err
 	}
 	if o.TorchDtype == nil && o.Dtype == nil {
 		return nil, fmt.Errorf("config.json: field %q is missing", "torch_dtype")
 	}
-	if err := h.check(); err != nil {
+	if err := h.check(fields); err != nil {
 		return nil, err
 	}
 	c := Config{
@@ -136,44 +145,60 @@ func ParseHF(data []byte) (*HF, error) {
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("config.json: %w", err)
 	}
-	return &HF{Config: c, PadID: h.PadTokenID, MaskID: o.MaskTokenID, EOSID: o.EOSTokenID.id}, nil
+	if h.PadTokenID < 0 || int(h.PadTokenID) >= c.Vocab {
+		return nil, fmt.Errorf("config.json: pad_token_id %d is outside the vocabulary of %d", h.PadTokenID, c.Vocab)
+	}
+	return &HF{Config: c, MaskID: o.MaskTokenID, EOSID: o.EOSTokenID.id}, nil
 }
 
-// requireFields reports the first field of h that the file lacks. null is
-// absent too, except for rope_scaling, where it says that there is none.
-func requireFields(h *hfConfig, fields map[string]json.RawMessage) error {
-	t := reflect.TypeOf(*h)
-	for i := range t.NumField() {
-		name := t.Field(i).Tag.Get("json")
-		value, ok := fields[name]
-		if !ok || string(value) == "null" && name != "rope_scaling" {
-			return fmt.Errorf("config.json: field %q is missing", name)
+// decode sets the struct that into points to from the fields that its tags name.
+// A field that is absent is an error if it is required, and else leaves the zero
+// value. null is absent too, except for rope_scaling, where it says that there
+// is none.
+func decode(fields map[string]json.RawMessage, into any, required bool) error {
+	v := reflect.ValueOf(into).Elem()
+	for i := range v.NumField() {
+		name := v.Type().Field(i).Tag.Get("json")
+		raw := fields[name]
+		if raw == nil || string(raw) == "null" && name != "rope_scaling" {
+			if required {
+				return fmt.Errorf("config.json: field %q is missing", name)
+			}
+			continue
+		}
+		if err := json.Unmarshal(raw, v.Field(i).Addr().Interface()); err != nil {
+			return fmt.Errorf("config.json: field %q: %w", name, err)
 		}
 	}
 	return nil
 }
 
 // check refuses what the forward pass does not compute.
-func (h *hfConfig) check() error {
+func (h *hfConfig) check(fields map[string]json.RawMessage) error {
 	for _, f := range []struct {
 		name string
 		ok   bool
-		v    any
 	}{
-		{"hidden_act", h.HiddenAct == "silu", h.HiddenAct},
-		{"score_function", h.ScoreFunction == "sigmoid", h.ScoreFunction},
-		{"router_dtype", h.RouterDtype == "fp32", h.RouterDtype},
-		{"norm_topk_prob", h.NormTopKProb, h.NormTopKProb},
-		{"moe_router_enable_expert_bias", h.RouterExpertBias, h.RouterExpertBias},
-		{"use_qkv_bias", !h.UseQKVBias, h.UseQKVBias},
-		{"use_bias", !h.UseBias, h.UseBias},
-		{"tie_word_embeddings", !h.TieWordEmbeddings, h.TieWordEmbeddings},
-		{"norm_head", !h.NormHead, h.NormHead},
-		{"use_rmsnorm", h.UseRMSNorm, h.UseRMSNorm},
-		{"rope_scaling", bytes.Equal(h.RopeScaling, []byte("null")), string(h.RopeScaling)},
+		{"architectures", slices.Contains(h.Architectures, architecture)},
+		{"hidden_act", h.HiddenAct == "silu"},
+		{"score_function", h.ScoreFunction == "sigmoid"},
+		{"router_dtype", h.RouterDtype == "fp32"},
+		{"norm_topk_prob", h.NormTopKProb},
+		{"moe_router_enable_expert_bias", h.RouterExpertBias},
+		{"use_qkv_bias", !h.UseQKVBias},
+		{"use_bias", !h.UseBias},
+		{"tie_word_embeddings", !h.TieWordEmbeddings},
+		{"norm_head", !h.NormHead},
+		{"use_rmsnorm", h.UseRMSNorm},
+		{"rope_scaling", bytes.Equal(h.RopeScaling, []byte("null"))},
 	} {
 		if !f.ok {
-			return fmt.Errorf("config.json: %s %v: %w", f.name, f.v, ErrUnsupported)
+			return fmt.Errorf("config.json: %s %s: %w", f.name, short(fields[f.name]), ErrUnsupported)
+		}
+	}
+	for _, name := range offFields {
+		if v := fields[name]; v != nil && !inert(v) {
+			return fmt.Errorf("config.json: %s %s: %w", name, short(v), ErrUnsupported)
 		}
 	}
 	if want := float64(h.HeadDim) * h.PartialRotaryFactor; math.Abs(want-float64(h.RotaryDim)) >= 1 {
@@ -207,14 +232,14 @@ func refuseLater(fields map[string]json.RawMessage) error {
 	for _, name := range []string{"model_type", "architectures", "_name_or_path"} {
 		v := strings.ToLower(string(fields[name]))
 		if strings.Contains(v, "llada2.2") || strings.Contains(v, "llada2_2") || strings.Contains(v, "llada22") {
-			return later(name + " " + v)
+			return later(name + " " + short(fields[name]))
 		}
 	}
 	var modelType string
-	if raw, ok := fields["model_type"]; !ok {
+	if raw := fields["model_type"]; raw == nil || string(raw) == "null" {
 		return fmt.Errorf("config.json: field %q is missing", "model_type")
 	} else if json.Unmarshal(raw, &modelType) != nil || !slices.Contains(modelTypes, modelType) {
-		return fmt.Errorf("config.json: model_type %s is not llada2_moe: %w", raw, ErrUnsupported)
+		return fmt.Errorf("config.json: model_type %s is not %s: %w", short(raw), modelTypes[0], ErrUnsupported)
 	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		if slices.Contains(editFields, name) && !inert(fields[name]) {
@@ -239,4 +264,16 @@ func inert(v json.RawMessage) bool {
 		return true
 	}
 	return false
+}
+
+// short returns a JSON value on one line of bounded length.
+func short(v json.RawMessage) string {
+	var b bytes.Buffer
+	if json.Compact(&b, v) != nil {
+		return "?"
+	}
+	if b.Len() > 80 {
+		return strings.ToValidUTF8(b.String()[:80], "") + "…"
+	}
+	return b.String()
 }

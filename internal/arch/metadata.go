@@ -148,7 +148,7 @@ func (c *Config) checkConstants(md gguf.Metadata) error {
 	for _, b := range []struct {
 		key  string
 		want bool
-	}{{key("expert_weights_norm"), true}, {"diffusion.shift_logits", false}} {
+	}{{key("expert_weights_norm"), true}, {key("attention.causal"), false}, {"diffusion.shift_logits", false}} {
 		v, err := md.Bool(b.key)
 		if errors.Is(err, gguf.ErrMissing) {
 			continue
@@ -167,12 +167,20 @@ func (c *Config) checkConstants(md gguf.Metadata) error {
 	case scaling != "none":
 		return fmt.Errorf("key %q: %q is not computed: %w", key("rope.scaling.type"), scaling, ErrUnsupported)
 	}
-	length, err := md.Uint(key("attention.value_length"))
-	if err == nil && length != uint64(c.HeadDim) {
-		return fmt.Errorf("key %q: %d differs from the key length %d: %w", key("attention.value_length"), length, c.HeadDim, ErrUnsupported)
-	}
-	if later, err := md.Uint(key("nextn_predict_layers")); err == nil && later != 0 {
-		return fmt.Errorf("key %q: %d: %w", key("nextn_predict_layers"), later, ErrUnsupported)
+	for _, n := range []struct {
+		key  string
+		want int
+	}{{key("attention.value_length"), c.HeadDim}, {key("nextn_predict_layers"), 0}} {
+		v, err := md.Uint(n.key)
+		if errors.Is(err, gguf.ErrMissing) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if v != uint64(n.want) {
+			return fmt.Errorf("key %q: only %d is computed, not %d: %w", n.key, n.want, v, ErrUnsupported)
+		}
 	}
 	return nil
 }
