@@ -27,9 +27,49 @@ func Dequantize(t Type, dst []float32, src []byte) {
 		for ; len(dst) > 0; dst, src = dst[32:], src[18:] {
 			dequantizeQ4_0((*[32]float32)(dst), (*[18]byte)(src))
 		}
+	case Q4_1:
+		for ; len(dst) > 0; dst, src = dst[32:], src[20:] {
+			dequantizeQ4_1((*[32]float32)(dst), (*[20]byte)(src))
+		}
+	case Q5_0:
+		for ; len(dst) > 0; dst, src = dst[32:], src[22:] {
+			dequantizeQ5_0((*[32]float32)(dst), (*[22]byte)(src))
+		}
+	case Q5_1:
+		for ; len(dst) > 0; dst, src = dst[32:], src[24:] {
+			dequantizeQ5_1((*[32]float32)(dst), (*[24]byte)(src))
+		}
 	case Q8_0:
 		for ; len(dst) > 0; dst, src = dst[32:], src[34:] {
 			dequantizeQ8_0((*[32]float32)(dst), (*[34]byte)(src))
+		}
+	case Q2_K:
+		for ; len(dst) > 0; dst, src = dst[256:], src[84:] {
+			dequantizeQ2_K((*[256]float32)(dst), (*[84]byte)(src))
+		}
+	case Q3_K:
+		for ; len(dst) > 0; dst, src = dst[256:], src[110:] {
+			dequantizeQ3_K((*[256]float32)(dst), (*[110]byte)(src))
+		}
+	case Q4_K:
+		for ; len(dst) > 0; dst, src = dst[256:], src[144:] {
+			dequantizeQ4_K((*[256]float32)(dst), (*[144]byte)(src))
+		}
+	case Q5_K:
+		for ; len(dst) > 0; dst, src = dst[256:], src[176:] {
+			dequantizeQ5_K((*[256]float32)(dst), (*[176]byte)(src))
+		}
+	case Q6_K:
+		for ; len(dst) > 0; dst, src = dst[256:], src[210:] {
+			dequantizeQ6_K((*[256]float32)(dst), (*[210]byte)(src))
+		}
+	case IQ4_NL:
+		for ; len(dst) > 0; dst, src = dst[32:], src[18:] {
+			dequantizeIQ4_NL((*[32]float32)(dst), (*[18]byte)(src))
+		}
+	case MXFP4:
+		for ; len(dst) > 0; dst, src = dst[32:], src[17:] {
+			dequantizeMXFP4((*[32]float32)(dst), (*[17]byte)(src))
 		}
 	default:
 		panic("kernels: Dequantize of an unknown layout") // NewMatrix keeps such types out

@@ -27,9 +27,10 @@ func NewPool(n int) *Pool {
 	}
 	p := &Pool{wake: make([]chan struct{}, n-1)}
 	for i := range p.wake {
-		p.wake[i] = make(chan struct{})
+		wake := make(chan struct{})
+		p.wake[i] = wake
 		go func() {
-			for range p.wake[i] {
+			for range wake {
 				p.work(i + 1)
 				p.done.Done()
 			}

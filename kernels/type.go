@@ -7,11 +7,21 @@ import "fmt"
 type Type uint32
 
 const (
-	F32  Type = 0  // IEEE 754 single, little endian
-	F16  Type = 1  // IEEE 754 half
-	Q4_0 Type = 2  // 32 weights: half d, 16 bytes of nibbles; w = d·(q-8)
-	Q8_0 Type = 8  // 32 weights: half d, 32 signed bytes; w = d·q
-	BF16 Type = 30 // upper half of a single
+	F32    Type = 0  // IEEE 754 single, little endian
+	F16    Type = 1  // IEEE 754 half
+	Q4_0   Type = 2  // 32 weights: half d, 16 bytes of nibbles; w = d·(q-8)
+	Q4_1   Type = 3  // 32 weights of 4 bits; w = d·q + m
+	Q5_0   Type = 6  // 32 weights of 5 bits; w = d·(q-16)
+	Q5_1   Type = 7  // 32 weights of 5 bits; w = d·q + m
+	Q8_0   Type = 8  // 32 weights: half d, 32 signed bytes; w = d·q
+	Q2_K   Type = 10 // 256 weights of 2 bits; w = d·scale·q - dmin·min, for each 16
+	Q3_K   Type = 11 // 256 weights of 3 bits; w = d·scale·(q-4), for each 16
+	Q4_K   Type = 12 // 256 weights of 4 bits; w = d·scale·q - dmin·min, for each 32
+	Q5_K   Type = 13 // 256 weights of 5 bits; w = d·scale·q - dmin·min, for each 32
+	Q6_K   Type = 14 // 256 weights of 6 bits; w = d·scale·(q-32), for each 16
+	IQ4_NL Type = 20 // 32 weights of 4 bits; w = d·table[q]
+	BF16   Type = 30 // upper half of a single
+	MXFP4  Type = 39 // 32 weights of 4 bits; w = 2^(e-128)·table[q]
 )
 
 // Block returns how many weights a block of the layout holds and how many
@@ -22,10 +32,28 @@ func (t Type) Block() (weights, bytes int) {
 		return 1, 4
 	case F16, BF16:
 		return 1, 2
-	case Q4_0:
+	case MXFP4:
+		return 32, 17
+	case Q4_0, IQ4_NL:
 		return 32, 18
+	case Q4_1:
+		return 32, 20
+	case Q5_0:
+		return 32, 22
+	case Q5_1:
+		return 32, 24
 	case Q8_0:
 		return 32, 34
+	case Q2_K:
+		return 256, 84
+	case Q3_K:
+		return 256, 110
+	case Q4_K:
+		return 256, 144
+	case Q5_K:
+		return 256, 176
+	case Q6_K:
+		return 256, 210
 	}
 	return 0, 0
 }

@@ -10,7 +10,11 @@ import (
 )
 
 // Types lists the formats that Quantize writes.
-var Types = []gguf.Type{gguf.F32, gguf.F16, gguf.BF16, gguf.Q8_0, gguf.Q4_0}
+var Types = []gguf.Type{
+	gguf.F32, gguf.F16, gguf.BF16,
+	gguf.Q8_0, gguf.Q6_K, gguf.Q5_1, gguf.Q5_K, gguf.Q5_0, gguf.Q4_1, gguf.Q4_K, gguf.Q4_0, gguf.IQ4_NL,
+	gguf.MXFP4, gguf.Q3_K, gguf.Q2_K,
+}
 
 // Bytes returns the size of n weights in format t. It is an error when t is
 // not one of Types or n is not a whole number of blocks.
@@ -24,10 +28,22 @@ func Bytes(t gguf.Type, n int) (int, error) {
 
 // Quantize writes src in format t to dst, which has Bytes(t, len(src)) bytes.
 //
+// Without importance, src is a whole number of blocks. Q8_0 and Q4_0 are rounded
+// to the scale of the greatest magnitude; the other block formats search for the
+// scales with the smallest sum of squared errors.
+//
+// With importance, which has a value for each column of the matrix, src is a whole
+// number of rows. The value is how much the squares of errors in that column
+// count, as a rule the mean square of the activations it is multiplied with. A
+// value that is negative, zero or not finite counts as almost nothing; where a
+// block has no others, all its weights count alike. Every block format but Q8_0
+// and MXFP4 then searches; those two and the float formats take no notice.
+//
 // The float formats round to nearest, ties to even. Block formats have no code
 // for infinities and NaNs: those count as zero there. It returns how many
-// finite weights became infinite because the format's range is too small.
-func Quantize(t gguf.Type, dst []byte, src []float32) (overflows int) {
+// finite weights became infinite because the format's range is too small; where a
+// block's scale is, that is all of the block.
+func Quantize(t gguf.Type, dst []byte, src, importance []float32) (overflows int) {
 	switch t {
 	case gguf.F32:
 		for i, x := range src {
@@ -49,16 +65,8 @@ func Quantize(t gguf.Type, dst []byte, src []float32) (overflows int) {
 			}
 			binary.LittleEndian.PutUint16(dst[2*i:], h)
 		}
-	case gguf.Q8_0:
-		for ; len(src) > 0; src, dst = src[32:], dst[34:] {
-			overflows += quantizeQ8_0((*[34]byte)(dst), (*[32]float32)(src))
-		}
-	case gguf.Q4_0:
-		for ; len(src) > 0; src, dst = src[32:], dst[18:] {
-			overflows += quantizeQ4_0((*[18]byte)(dst), (*[32]float32)(src))
-		}
 	default:
-		panic("quant: Quantize to " + t.String()) // Bytes keeps such types out
+		return quantizeBlocks(t, dst, src, importance)
 	}
 	return overflows
 }
