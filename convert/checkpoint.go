@@ -28,6 +28,7 @@ type Checkpoint struct {
 	MaskID    *int32               // of config.json, nil when it has none
 	EOSID     *int32
 
+	inputs  []string // paths of all files that were read
 	shards  []*shard
 	tensors map[string]*source
 }
@@ -43,7 +44,7 @@ func Open(dir string) (_ *Checkpoint, err error) {
 			err = fmt.Errorf("%s: %w", dir, err)
 		}
 	}()
-	config, err := readFile(dir, "config.json")
+	config, err := c.read("config.json")
 	if err != nil {
 		return nil, err
 	}
@@ -77,23 +78,27 @@ func (c *Checkpoint) Close() error {
 	return errors.Join(errs...)
 }
 
-// readFile returns the bytes of a small file of the folder.
-func readFile(dir, name string) ([]byte, error) {
-	path := filepath.Join(dir, name)
+// read returns the bytes of a text file of the folder.
+func (c *Checkpoint) read(name string) ([]byte, error) {
+	path := filepath.Join(c.Dir, name)
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
+	if !info.Mode().IsRegular() { // reading a pipe could wait for ever
+		return nil, fmt.Errorf("%s is not a regular file", name)
+	}
 	if info.Size() > maxText {
 		return nil, fmt.Errorf("%s: %d bytes are too many", name, info.Size())
 	}
+	c.inputs = append(c.inputs, path)
 	return os.ReadFile(path)
 }
 
 // readGenerationConfig takes the recommended decoding settings from
 // generation_config.json, where the folder has one and it names any.
 func (c *Checkpoint) readGenerationConfig() error {
-	data, err := readFile(c.Dir, "generation_config.json")
+	data, err := c.read("generation_config.json")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -115,14 +120,14 @@ func (c *Checkpoint) readGenerationConfig() error {
 }
 
 func (c *Checkpoint) readTokenizer() error {
-	data, err := readFile(c.Dir, "tokenizer.json")
+	data, err := c.read("tokenizer.json")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	config, err := readFile(c.Dir, "tokenizer_config.json")
+	config, err := c.read("tokenizer_config.json")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -136,7 +141,7 @@ func (c *Checkpoint) readTokenizer() error {
 // addTemplate puts the chat template into tokenizer_config.json, where newer
 // checkpoints keep it in a file of its own.
 func (c *Checkpoint) addTemplate(config []byte) ([]byte, error) {
-	template, err := readFile(c.Dir, "chat_template.jinja")
+	template, err := c.read("chat_template.jinja")
 	if errors.Is(err, fs.ErrNotExist) {
 		return config, nil
 	}
@@ -161,12 +166,8 @@ func (c *Checkpoint) openShards() error {
 	}
 	files := slices.Sorted(maps.Keys(index))
 	if index == nil {
-		paths, err := filepath.Glob(filepath.Join(c.Dir, "*.safetensors"))
-		if err != nil {
+		if files, err = shardNames(c.Dir); err != nil {
 			return err
-		}
-		for _, p := range paths {
-			files = append(files, filepath.Base(p))
 		}
 		if len(files) == 0 {
 			return fmt.Errorf("no .safetensors files: %w", fs.ErrNotExist)
@@ -174,13 +175,14 @@ func (c *Checkpoint) openShards() error {
 	}
 	for _, name := range files {
 		s, err := openShard(filepath.Join(c.Dir, name))
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) && index != nil {
 			return fmt.Errorf("shard %s, which %s names: %w", name, indexFile, fs.ErrNotExist)
 		}
 		if err != nil {
 			return err
 		}
 		c.shards = append(c.shards, s)
+		c.inputs = append(c.inputs, s.path)
 		if err := c.addTensors(s, index); err != nil {
 			return err
 		}
@@ -188,10 +190,26 @@ func (c *Checkpoint) openShards() error {
 	return nil
 }
 
+// shardNames lists the safetensors files of a folder. It does not use
+// filepath.Glob: the folder's own name may hold brackets.
+func shardNames(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) == ".safetensors" {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
 // readIndex returns the tensors that the index promises for every shard, or nil
 // when the folder has no index.
 func (c *Checkpoint) readIndex() (map[string]map[string]bool, error) {
-	data, err := readFile(c.Dir, indexFile)
+	data, err := c.read(indexFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	goruntime "runtime"
 	"sync"
 
@@ -15,10 +14,21 @@ import (
 	"lladakit/quant"
 )
 
-// chunkWeights is about how many weights one piece of work has: large enough
-// that handing it over costs nothing, small enough that a few dozen of them are
-// a bounded amount of memory.
-const chunkWeights = 1 << 20
+// What is in memory at a time: two chunks per worker, each with its weights as
+// float32, its result and its part of the mapped file, 12 bytes a weight at
+// most: 192 MiB for these numbers. A chunk is a whole number of rows, and large
+// enough that handing it over costs nothing.
+const (
+	chunkWeights = 1 << 18
+	maxWorkers   = 32
+)
+
+// slack is how far around a chunk pages are given back to the system, beyond
+// those that the chunk has. The kernel maps what lies around a page that is
+// touched, 64 KiB in most configurations, and so brings back the ends of
+// tensors that are long done: with tens of thousands of tensors, hundreds of
+// megabytes.
+const slack = 256 << 10
 
 // pipeline quantizes tensors in chunks on several workers and writes them in
 // order.
@@ -48,7 +58,7 @@ func newPipeline(p *Plan) *pipeline {
 	if workers <= 0 {
 		workers = goruntime.GOMAXPROCS(0)
 	}
-	pipe := &pipeline{plan: p, workers: workers}
+	pipe := &pipeline{plan: p, workers: min(workers, maxWorkers)}
 	for _, sources := range p.sources {
 		for _, src := range sources {
 			pipe.total += int64(len(src.data))
@@ -129,10 +139,10 @@ func (p *pipeline) write(w io.Writer, c *chunk, info gguf.TensorInfo) error {
 	if _, err := w.Write(c.out); err != nil {
 		return err
 	}
-	// Release keeps pages that are only partly in the range: reach back over the
-	// page in which this chunk begins, whose first part is done too.
-	size, page := int64(c.src.dtype.Size()), int64(os.Getpagesize())-1
-	c.src.shard.file.Release(max(0, c.src.off+int64(c.from)*size-page), int64(c.n)*size+page)
+	size := int64(c.src.dtype.Size())
+	first := c.src.off + int64(c.from)*size
+	start := max(0, first-slack)
+	c.src.shard.file.Release(start, first+int64(c.n)*size+slack-start)
 	p.done += int64(c.n) * size
 	if p.plan.opt.Progress != nil {
 		p.plan.opt.Progress(p.done, p.total)
@@ -157,7 +167,7 @@ func (c *chunk) convert(t gguf.Type) {
 		panic(err) // Choose gave a type that divides the row
 	}
 	c.out = grow(c.out, bytes)
-	c.bad += quant.Quantize(t, c.out, c.wide)
+	c.bad += quant.Quantize(t, c.out, c.wide, nil)
 	c.converted <- struct{}{}
 }
 

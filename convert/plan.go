@@ -24,10 +24,12 @@ type Options struct {
 	SplitSize uint64
 
 	// Threads is the number of quantizing workers; 0 means one per processor.
+	// More than 32 are never used, which bounds the memory.
 	Threads int
 
 	// MaskID and EOSID are for checkpoints without a tokenizer whose config.json
-	// does not name them; nil means that the checkpoint says.
+	// does not name them; nil means that the checkpoint says. An id that the
+	// checkpoint contradicts is an error.
 	MaskID, EOSID *int32
 
 	// Progress, if not nil, is called from time to time with the bytes of the
@@ -41,15 +43,20 @@ type Plan struct {
 	Tensors  []gguf.TensorInfo
 
 	opt     Options
+	inputs  []string    // files of the checkpoint
 	sources [][]*source // what is stacked to make each tensor
 }
 
 // Plan decides the type of every tensor and finds its weights. It is an error
 // when the checkpoint lacks a tensor, has one that LLaDA2 has not, or has one
-// of another shape.
+// of another shape. The plan reads the checkpoint's mapped files: write it
+// before Close.
 func (c *Checkpoint) Plan(opt Options) (*Plan, error) {
+	if !slices.Contains(quant.Types, opt.Type) {
+		return nil, fmt.Errorf("type %s is not one that can be written", opt.Type)
+	}
 	cfg := c.Config
-	p := &Plan{opt: opt}
+	p := &Plan{opt: opt, inputs: c.inputs}
 	unused := maps.Clone(c.tensors)
 	norms := 0
 	table := cfg.Tensors()
@@ -133,46 +140,58 @@ func (s *source) checkShape(want []int) error {
 // tokenKeys returns the tokenizer's metadata, or for a checkpoint without
 // tokenizer the two ids that decoding needs.
 func (c *Checkpoint) tokenKeys(opt Options) (gguf.Metadata, error) {
-	mask, err := pick("mask", c.Config.Vocab, opt.MaskID, c.MaskID)
+	masks := []claim{{"the options", opt.MaskID}, {"config.json", c.MaskID}}
+	ends := []claim{{"the options", opt.EOSID}, {"config.json", c.EOSID}}
+	if c.Tokenizer != nil {
+		special := c.Tokenizer.Special()
+		if special.EOS < 0 {
+			return nil, fmt.Errorf("tokenizer.json: there is no end token")
+		}
+		masks = append(masks, claim{"the tokenizer", &special.Mask})
+		ends = append(ends, claim{"the tokenizer", &special.EOS})
+	}
+	mask, err := agree("mask", c.Config.Vocab, masks)
 	if err != nil {
 		return nil, err
 	}
-	eos, err := pick("end", c.Config.Vocab, opt.EOSID, c.EOSID)
+	eos, err := agree("end", c.Config.Vocab, ends)
 	if err != nil {
 		return nil, err
+	}
+	if mask == nil || eos == nil {
+		return nil, fmt.Errorf("no tokenizer.json, and config.json lacks mask_token_id or eos_token_id: give both ids")
+	}
+	if *mask == *eos {
+		return nil, fmt.Errorf("mask and end token have the same id %d", *mask)
 	}
 	if c.Tokenizer == nil {
-		if mask == nil || eos == nil {
-			return nil, fmt.Errorf("no tokenizer.json, and config.json lacks mask_token_id or eos_token_id: give both ids")
-		}
 		return keyValues(tokenizer.NoVocab(*mask, *eos)), nil
-	}
-	special := c.Tokenizer.Special()
-	if mask != nil && *mask != special.Mask {
-		return nil, fmt.Errorf("mask id %d, but the tokenizer's mask token has id %d", *mask, special.Mask)
-	}
-	if eos != nil && *eos != special.EOS {
-		return nil, fmt.Errorf("end id %d, but the tokenizer's end token has id %d", *eos, special.EOS)
-	}
-	if special.EOS < 0 {
-		return nil, fmt.Errorf("the tokenizer has no end token")
 	}
 	kvs, err := c.Tokenizer.KeyValues(c.Config.Vocab)
 	return keyValues(kvs), err
 }
 
-// pick returns the first id that is given, checked against the vocabulary.
-func pick(what string, vocab int, ids ...*int32) (*int32, error) {
-	for _, id := range ids {
-		if id == nil {
-			continue
+// claim is an id that somebody gives for a token; nil when he does not.
+type claim struct {
+	by string
+	id *int32
+}
+
+// agree returns the id that all claims give; nil when there is none.
+func agree(what string, vocab int, claims []claim) (*int32, error) {
+	var first claim
+	for _, c := range claims {
+		switch {
+		case c.id == nil:
+		case *c.id < 0 || int(*c.id) >= vocab:
+			return nil, fmt.Errorf("%s id %d of %s is outside the vocabulary of %d", what, *c.id, c.by, vocab)
+		case first.id == nil:
+			first = c
+		case *c.id != *first.id:
+			return nil, fmt.Errorf("%s id %d of %s is not %d, the one of %s", what, *first.id, first.by, *c.id, c.by)
 		}
-		if *id < 0 || int(*id) >= vocab {
-			return nil, fmt.Errorf("%s id %d is outside the vocabulary of %d", what, *id, vocab)
-		}
-		return id, nil
 	}
-	return nil, nil
+	return first.id, nil
 }
 
 func keyValues(kvs []tokenizer.KeyValue) gguf.Metadata {

@@ -1,12 +1,15 @@
 package convert
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/nlpodyssey/safetensors"
 
@@ -41,6 +44,10 @@ func openShard(path string) (*shard, error) {
 	header, meta, err := safetensors.ReadMetadata(f.Data)
 	if err != nil {
 		err = explain(f.Data, err)
+	} else if twice := repeated(f.Data[8 : 8+header]); twice != "" {
+		err = fmt.Errorf("tensor %q occurs twice in the header", twice)
+	}
+	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -64,9 +71,35 @@ func (s *shard) source(name string) (*source, error) {
 	return src, nil
 }
 
+// repeated returns a key that a valid header has twice, which encoding/json lets
+// pass; "" if there is none.
+func repeated(header []byte) string {
+	seen := map[string]bool{}
+	d := json.NewDecoder(bytes.NewReader(header))
+	if _, err := d.Token(); err != nil {
+		return ""
+	}
+	for d.More() {
+		key, err := d.Token()
+		name, ok := key.(string)
+		var entry json.RawMessage
+		if err != nil || !ok || d.Decode(&entry) != nil {
+			return ""
+		}
+		if seen[name] {
+			return name
+		}
+		seen[name] = true
+	}
+	return ""
+}
+
 // explain says which tensor of a refused header is wrong, where the reason is
 // in one tensor's entry; the safetensors package often names none.
 func explain(data []byte, reason error) error {
+	if text := reason.Error(); len(text) > 300 { // some quote the header at length
+		reason = errors.New(strings.ToValidUTF8(text[:300], "") + "…")
+	}
 	if len(data) < 8 {
 		return fmt.Errorf("%w: the file has %d bytes", reason, len(data))
 	}

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 
@@ -23,16 +26,20 @@ type Result struct {
 
 // Write makes the file, or NAME-00001-of-0000N.gguf and so on when the plan is
 // split, replacing what is there. On any error, and when ctx ends, it leaves
-// the folder as it was.
+// the folder as it was; only where giving the files their names fails half way,
+// files that they replaced are gone.
 func (p *Plan) Write(ctx context.Context, path string) (_ Result, err error) {
 	parts := gguf.Split(p.Tensors, p.opt.SplitSize)
+	if len(parts) > math.MaxUint16 {
+		return Result{}, fmt.Errorf("%s: %d files of %d bytes are too many", path, len(parts), p.opt.SplitSize)
+	}
 	var r Result
 	for i := range parts {
 		name := path
 		if len(parts) > 1 {
 			name = gguf.ShardName(path, i, len(parts))
 		}
-		if err := p.refuseSource(name); err != nil {
+		if err := p.checkTarget(name); err != nil {
 			return Result{}, err
 		}
 		r.Paths = append(r.Paths, name)
@@ -41,11 +48,11 @@ func (p *Plan) Write(ctx context.Context, path string) (_ Result, err error) {
 		return Result{}, fmt.Errorf("%s: %w: %d MiB needed, %d MiB free", filepath.Dir(path), ErrSpace, p.Bytes()>>20, free>>20)
 	}
 
-	var temporary []string
+	var made []string // under a temporary name first, then under its own
 	defer func() {
 		if err != nil {
-			for _, t := range temporary {
-				os.Remove(t)
+			for _, name := range made {
+				os.Remove(name)
 			}
 		}
 	}()
@@ -56,54 +63,68 @@ func (p *Plan) Write(ctx context.Context, path string) (_ Result, err error) {
 		if len(parts) > 1 {
 			md = gguf.ShardMetadata(md, i, len(parts), len(p.Tensors))
 		}
-		f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(r.Paths[i])+".*.partial")
+		f, err := createTemporary(r.Paths[i])
 		if err != nil {
 			return Result{}, err
 		}
-		temporary = append(temporary, f.Name())
+		made = append(made, f.Name())
 		n, err := pipe.writeFile(ctx, f, md, first, len(part))
 		if err != nil {
-			return Result{}, errors.Join(err, f.Close())
+			return Result{}, err
 		}
 		r.Bytes += n
 		first += len(part)
 	}
-	for i, t := range temporary {
-		if err := os.Rename(t, r.Paths[i]); err != nil {
+	if err := ctx.Err(); err != nil {
+		return Result{}, err
+	}
+	for i, name := range r.Paths {
+		if err := os.Rename(made[i], name); err != nil {
 			return Result{}, err
 		}
+		made[i] = name
 	}
 	r.NonFinite = pipe.nonFinite
 	return r, nil
 }
 
-// refuseSource refuses to write over a file of the checkpoint.
-func (p *Plan) refuseSource(path string) error {
-	out, err := os.Stat(path)
-	if err != nil {
-		return nil // nothing there
+// checkTarget refuses what cannot or must not be replaced by a file of the
+// result, before hours of work: folders and devices, and files that the
+// checkpoint was read from.
+func (p *Plan) checkTarget(path string) error {
+	if path == "" {
+		return errors.New("the output has no name")
 	}
-	seen := map[*shard]bool{}
-	for _, sources := range p.sources {
-		for _, src := range sources {
-			if seen[src.shard] {
-				continue
-			}
-			seen[src.shard] = true
-			if in, err := os.Stat(src.shard.path); err == nil && os.SameFile(in, out) {
-				return fmt.Errorf("%s is a file of the checkpoint", path)
-			}
+	out, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !out.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a regular file", path)
+	}
+	for _, input := range p.inputs {
+		if in, err := os.Stat(input); err == nil && os.SameFile(in, out) {
+			return fmt.Errorf("%s is a file of the checkpoint", path)
 		}
 	}
 	return nil
 }
 
+// createTemporary creates a file beside path for what will have its name.
+//
+// Note: os.CreateTemp would make a file that only its owner can read.
+func createTemporary(path string) (*os.File, error) {
+	name := fmt.Sprintf(".%s.%016x.partial", filepath.Base(path), rand.Uint64())
+	return os.OpenFile(filepath.Join(filepath.Dir(path), name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+}
+
 // writeFile writes one GGUF file with count tensors of the plan from the given
 // one on, to stable storage, and closes f.
 func (p *pipeline) writeFile(ctx context.Context, f *os.File, md gguf.Metadata, first, count int) (int64, error) {
-	if err := f.Chmod(0o644); err != nil {
-		return 0, err
-	}
+	defer f.Close() // again after the last line, which is harmless
 	w, err := gguf.NewWriter(f, md, p.plan.Tensors[first:first+count])
 	if err != nil {
 		return 0, err

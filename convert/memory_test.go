@@ -1,0 +1,163 @@
+package convert_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	goruntime "runtime"
+	"sort"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"lladakit/convert"
+	"lladakit/internal/arch"
+	"lladakit/internal/gguf"
+)
+
+// fullVariable is the environment variable that turns on tests of minutes and
+// gigabytes.
+const fullVariable = "LLADA_TEST_FULL"
+
+// sparse writes a checkpoint of one file with the folder's config.json, whose
+// weights are a hole: zeros that take no room on the disk. Tensors stand in
+// alphabetical order, as in published files.
+func sparse(t *testing.T, f *folder) string {
+	t.Helper()
+	config, err := json.Marshal(f.config)
+	require.NoError(t, err)
+	hf, err := arch.ParseHF(config)
+	require.NoError(t, err)
+	shapes := map[string][]int{}
+	for _, tensor := range hf.Tensors() {
+		shape := tensor.Shape
+		if tensor.Merged != "" {
+			shape = shape[1:]
+		}
+		for _, name := range tensor.HF {
+			shapes[name] = shape
+		}
+	}
+	var names []string
+	for name := range shapes {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	end := 0
+	var header strings.Builder
+	for i, name := range names {
+		start := end
+		n := 2
+		for _, d := range shapes[name] {
+			n *= d
+		}
+		end += n
+		shape, err := json.Marshal(shapes[name])
+		require.NoError(t, err)
+		fmt.Fprintf(&header, `%c"%s":{"dtype":"BF16","shape":%s,"data_offsets":[%d,%d]}`, "{,"[min(i, 1)], name, shape, start, end)
+	}
+	header.WriteByte('}')
+	data := frame([]byte(header.String()))
+	f.shards, f.noIndex = nil, true
+	dir := f.write(t)
+	path := filepath.Join(dir, "model.safetensors")
+	require.NoError(t, os.WriteFile(path, data, 0o666))
+	if err := os.Truncate(path, int64(len(data)+end)); err != nil {
+		t.Skip("this file system has no large files: ", err)
+	}
+	return dir
+}
+
+// resident returns the bytes of memory that the process has in use, mapped
+// files included.
+func resident(t *testing.T) int64 {
+	f, err := os.Open("/proc/self/status")
+	if err != nil {
+		t.Skip("needs /proc: ", err)
+	}
+	defer f.Close()
+	var sum int64
+	for s := bufio.NewScanner(f); s.Scan(); {
+		var kib int64
+		key, value, _ := strings.Cut(s.Text(), ":")
+		if key == "RssAnon" || key == "RssFile" || key == "RssShmem" {
+			fmt.Sscan(value, &kib)
+			sum += kib << 10
+		}
+	}
+	return sum
+}
+
+// peak runs f and returns by how much memory in use was above the start at most.
+func peak(t *testing.T, f func()) int64 {
+	t.Helper()
+	goruntime.GC()
+	start := resident(t)
+	done, result := make(chan bool), make(chan int64)
+	go func() {
+		most := start
+		for {
+			select {
+			case <-done:
+				result <- most
+				return
+			case <-time.After(5 * time.Millisecond):
+				most = max(most, resident(t))
+			}
+		}
+	}()
+	f()
+	close(done)
+	return <-result - start
+}
+
+// Memory does not grow with the model: gigabytes of weights, in tensors of
+// which some are much larger than what is converted at a time and most are
+// small and many, on as many workers as there may be.
+func TestMemory(t *testing.T) {
+	if os.Getenv(fullVariable) == "" {
+		t.Skip("converts gigabytes; set " + fullVariable)
+	}
+	const most = 512 << 20
+	for _, c := range []struct {
+		name    string
+		experts int
+		width   int
+		typ     gguf.Type
+		bits    float64 // per weight
+	}{
+		{"many small tensors", 256, 128, gguf.Q4_0, 4.5},
+		{"large tensors", 8, 4096, gguf.F16, 16},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := toy()
+			for field, v := range map[string]int{
+				"hidden_size": 2048, "intermediate_size": 5120, "num_hidden_layers": 12, "num_attention_heads": 16,
+				"num_key_value_heads": 4, "head_dim": 128, "rotary_dim": 64, "vocab_size": 32768,
+				"num_experts": c.experts, "moe_intermediate_size": c.width,
+			} {
+				f.config[field] = v
+			}
+			dir := sparse(t, f)
+			info, err := os.Stat(filepath.Join(dir, "model.safetensors"))
+			require.NoError(t, err)
+			require.Greater(t, info.Size(), int64(4<<30))
+			path := filepath.Join(t.TempDir(), "out.gguf")
+			start := time.Now()
+			grown := peak(t, func() {
+				_, err := run(t, dir, path, convert.Options{Type: c.typ, Threads: 32})
+				require.NoError(t, err)
+			})
+			t.Logf("%d MiB in %.1f s: %d MiB above the start", info.Size()>>20, time.Since(start).Seconds(), grown>>20)
+			assert.Less(t, grown, int64(most))
+			out, err := os.Stat(path)
+			require.NoError(t, err)
+			assert.InEpsilon(t, float64(info.Size())/16*c.bits, float64(out.Size()), 0.02)
+		})
+	}
+}
