@@ -15,6 +15,7 @@ import (
 	"lladakit/internal/gguf"
 	"lladakit/internal/oracle"
 	"lladakit/internal/tiny"
+	"lladakit/quant"
 )
 
 // folders returns the golden checkpoints, the tiny one and the toy.
@@ -35,7 +36,7 @@ func TestConvert(t *testing.T) {
 		all := readCheckpoint(t, dir)
 		for _, typ := range types {
 			t.Run(name+" "+typ.String(), func(t *testing.T) {
-				path, r := convertTo(t, dir, convert.Options{Type: typ})
+				path, r := convertTo(t, dir, convert.Options{Recipe: quant.Plain(typ)})
 				info, err := os.Stat(path)
 				require.NoError(t, err)
 				assert.Equal(t, convert.Result{Paths: []string{path}, Bytes: info.Size()}, r)
@@ -92,8 +93,8 @@ func merge(f *folder) *folder {
 
 func TestConvertMergedExperts(t *testing.T) {
 	for _, typ := range types {
-		want := bytesOf(t, toy(), convert.Options{Type: typ})
-		assert.True(t, bytes.Equal(want, bytesOf(t, merge(toy()), convert.Options{Type: typ})), typ)
+		want := bytesOf(t, toy(), convert.Options{Recipe: quant.Plain(typ)})
+		assert.True(t, bytes.Equal(want, bytesOf(t, merge(toy()), convert.Options{Recipe: quant.Plain(typ)})), typ)
 	}
 	both := merge(toy())
 	separate := "model.layers.1.mlp.experts.2.up_proj.weight"
@@ -152,11 +153,11 @@ func TestConvertWithoutQKNorm(t *testing.T) {
 
 func TestConvertSplit(t *testing.T) {
 	dir := toy().write(t)
-	whole, _ := convertTo(t, dir, convert.Options{Type: gguf.Q8_0})
+	whole, _ := convertTo(t, dir, convert.Options{Recipe: quant.Plain(gguf.Q8_0)})
 	want := open(t, whole)
 	for _, size := range []uint64{1, 5000, 20000, 1 << 30} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
-			path, r := convertTo(t, dir, convert.Options{Type: gguf.Q8_0, SplitSize: size})
+			path, r := convertTo(t, dir, convert.Options{Recipe: quant.Plain(gguf.Q8_0), SplitSize: size})
 			parts := len(r.Paths)
 			assert.Len(t, contents(t, filepath.Dir(path)), parts)
 			var bytes int64
@@ -217,7 +218,7 @@ func TestConvertChunks(t *testing.T) {
 	dir := large().write(t)
 	all := readCheckpoint(t, dir)
 	for _, typ := range types {
-		path, _ := convertTo(t, dir, convert.Options{Type: typ})
+		path, _ := convertTo(t, dir, convert.Options{Recipe: quant.Plain(typ)})
 		checkFile(t, open(t, path), all, typ)
 	}
 }
@@ -228,7 +229,7 @@ func TestConvertThreads(t *testing.T) {
 	for _, typ := range []gguf.Type{gguf.F16, gguf.Q4_0} {
 		var want []byte
 		for _, threads := range []int{1, 2, 7, 1000, 0} {
-			path, _ := convertTo(t, dir, convert.Options{Type: typ, Threads: threads})
+			path, _ := convertTo(t, dir, convert.Options{Recipe: quant.Plain(typ), Threads: threads})
 			got, err := os.ReadFile(path)
 			require.NoError(t, err)
 			if want == nil {
@@ -248,7 +249,7 @@ func TestConvertRowsWithoutBlocks(t *testing.T) {
 		e := f.shard(name)[name]
 		e.Shape, e.data = shape, e.data[:2*40*32]
 	}
-	path, _ := convertTo(t, f.write(t), convert.Options{Type: gguf.Q4_0})
+	path, _ := convertTo(t, f.write(t), convert.Options{Recipe: quant.Plain(gguf.Q4_0)})
 	got := map[string]gguf.Type{}
 	for _, tensor := range open(t, path).Tensors {
 		got[tensor.Name] = tensor.Type
@@ -262,11 +263,11 @@ func TestPlan(t *testing.T) {
 	c, err := convert.Open(toy().write(t))
 	require.NoError(t, err)
 	defer c.Close()
-	for _, typ := range []gguf.Type{gguf.I64, gguf.Q8_K, 77} {
-		_, err := c.Plan(convert.Options{Type: typ})
-		assert.ErrorContains(t, err, "type "+typ.String(), "not a type that can be written")
+	for _, recipe := range []quant.Recipe{{Target: -1}, {Target: 99}, {Fixed: []quant.Fixed{{Name: "output.weight", Types: []gguf.Type{gguf.I64}}}}} {
+		_, err := c.Plan(convert.Options{Recipe: recipe})
+		assert.Error(t, err)
 	}
-	p, err := c.Plan(convert.Options{Type: gguf.BF16})
+	p, err := c.Plan(convert.Options{Recipe: quant.Plain(gguf.BF16)})
 	require.NoError(t, err)
 	weights, bytes := 0, 0
 	for name, e := range toy().all() {

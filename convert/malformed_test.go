@@ -17,6 +17,7 @@ import (
 
 	"lladakit/convert"
 	"lladakit/internal/gguf"
+	"lladakit/quant"
 )
 
 const (
@@ -119,7 +120,7 @@ func TestMalformedCheckpoints(t *testing.T) {
 			f := toy()
 			c.change(f)
 			dir := f.write(t)
-			refused(t, dir, convert.Options{Type: gguf.Q4_0}, append(c.want, dir)...)
+			refused(t, dir, convert.Options{Recipe: quant.Plain(gguf.Q4_0)}, append(c.want, dir)...)
 		})
 	}
 }
@@ -249,19 +250,19 @@ func TestNonFiniteWeights(t *testing.T) {
 	put(f, up, 1023, minusInf)
 	dir := f.write(t)
 	for _, typ := range types {
-		refused(t, dir, convert.Options{Type: typ}, shard2, up, "3 weights are not finite as "+typ.String())
+		refused(t, dir, convert.Options{Recipe: quant.Plain(typ)}, shard2, up, "3 weights are not finite as "+typ.String())
 	}
 	put(f, up, 0, 0)
 	put(f, up, 500, 0)
 	put(f, up, 1023, 0)
 	put(f, norm, 7, nan)
-	refused(t, f.write(t), convert.Options{Type: gguf.Q4_0}, shard2, norm, "1 weights are not finite as f32")
+	refused(t, f.write(t), convert.Options{Recipe: quant.Plain(gguf.Q4_0)}, shard2, norm, "1 weights are not finite as f32")
 
 	put(f, up, 32, nan)
 	put(f, up, 33, inf)
 	dir = f.write(t)
 	for _, typ := range []gguf.Type{gguf.F32, gguf.Q8_0, gguf.Q4_0} {
-		path, r := convertTo(t, dir, convert.Options{Type: typ, AllowNonFinite: true})
+		path, r := convertTo(t, dir, convert.Options{Recipe: quant.Plain(typ), AllowNonFinite: true})
 		assert.EqualValues(t, 3, r.NonFinite)
 		file := open(t, path)
 		tensor, ok := file.Tensor("blk.1.ffn_up_exps.weight")
@@ -286,8 +287,8 @@ func TestNonFiniteWeightsInSeveralChunks(t *testing.T) {
 	put(f, "lm_head.weight", 5, 0x7fc0)
 	put(f, "lm_head.weight", 32*20000, 0x7fc0)
 	dir := f.write(t)
-	refused(t, dir, convert.Options{Type: gguf.Q8_0, Threads: 2}, shard2, "lm_head.weight", "2 weights are not finite as q8_0")
-	_, r := convertTo(t, dir, convert.Options{Type: gguf.Q8_0, AllowNonFinite: true})
+	refused(t, dir, convert.Options{Recipe: quant.Plain(gguf.Q8_0), Threads: 2}, shard2, "lm_head.weight", "2 weights are not finite as q8_0")
+	_, r := convertTo(t, dir, convert.Options{Recipe: quant.Plain(gguf.Q8_0), AllowNonFinite: true})
 	assert.EqualValues(t, 2, r.NonFinite)
 }
 
@@ -297,11 +298,11 @@ func TestOverflow(t *testing.T) {
 	put(f, head, 3, bf16(65536))
 	put(f, head, 4, bf16(-1e30))
 	dir := f.write(t)
-	refused(t, dir, convert.Options{Type: gguf.F16}, shard2, head, "2 weights are not finite as f16")
-	convertTo(t, dir, convert.Options{Type: gguf.BF16})
+	refused(t, dir, convert.Options{Recipe: quant.Plain(gguf.F16)}, shard2, head, "2 weights are not finite as f16")
+	convertTo(t, dir, convert.Options{Recipe: quant.Plain(gguf.BF16)})
 	// The scale of a block is a half: the whole block is lost.
-	refused(t, dir, convert.Options{Type: gguf.Q8_0}, shard2, head, "32 weights are not finite as q8_0")
-	_, r := convertTo(t, dir, convert.Options{Type: gguf.F16, AllowNonFinite: true})
+	refused(t, dir, convert.Options{Recipe: quant.Plain(gguf.Q8_0)}, shard2, head, "32 weights are not finite as q8_0")
+	_, r := convertTo(t, dir, convert.Options{Recipe: quant.Plain(gguf.F16), AllowNonFinite: true})
 	assert.EqualValues(t, 2, r.NonFinite)
 
 	// A float32 just above the largest bfloat16.
@@ -314,8 +315,8 @@ func TestOverflow(t *testing.T) {
 	binary.LittleEndian.PutUint32(wide.data, 0x7f7fffff)
 	s[head] = wide
 	dir = f.write(t)
-	refused(t, dir, convert.Options{Type: gguf.BF16}, shard2, head, "1 weights are not finite as bf16")
-	convertTo(t, dir, convert.Options{Type: gguf.F32})
+	refused(t, dir, convert.Options{Recipe: quant.Plain(gguf.BF16)}, shard2, head, "1 weights are not finite as bf16")
+	convertTo(t, dir, convert.Options{Recipe: quant.Plain(gguf.F32)})
 }
 
 // What the folder has besides does not matter.

@@ -18,6 +18,7 @@ import (
 	"lladakit/convert"
 	"lladakit/internal/arch"
 	"lladakit/internal/gguf"
+	"lladakit/quant"
 )
 
 // fullVariable is the environment variable that turns on tests of minutes and
@@ -150,7 +151,7 @@ func TestMemory(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "out.gguf")
 			start := time.Now()
 			grown := peak(t, func() {
-				_, err := run(t, dir, path, convert.Options{Type: c.typ, Threads: 32})
+				_, err := run(t, dir, path, convert.Options{Recipe: quant.Plain(c.typ), Threads: 32})
 				require.NoError(t, err)
 			})
 			t.Logf("%d MiB in %.1f s: %d MiB above the start", info.Size()>>20, time.Since(start).Seconds(), grown>>20)

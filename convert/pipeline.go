@@ -38,15 +38,17 @@ type pipeline struct {
 	free      []*chunk // buffers to use again
 	done      int64    // bytes of the checkpoint's weights
 	total     int64
-	bad       int64 // of the source being written
+	bad       int64 // of the matrix being written
 	nonFinite int64 // of all
 }
 
-// chunk is a run of whole rows of one source.
+// chunk is a run of whole rows of one matrix.
 type chunk struct {
-	src       *source
-	from, n   int  // weights
-	last      bool // nothing of src comes after it
+	m         *matrix
+	from      int // byte of the matrix's data
+	data      []byte
+	n         int  // weights
+	last      bool // nothing of m comes after it
 	wide      []float32
 	out       []byte
 	bad       int // infinities and NaNs, of the source or made by the format
@@ -59,9 +61,9 @@ func newPipeline(p *Plan) *pipeline {
 		workers = goruntime.GOMAXPROCS(0)
 	}
 	pipe := &pipeline{plan: p, workers: min(workers, maxWorkers)}
-	for _, sources := range p.sources {
-		for _, src := range sources {
-			pipe.total += int64(len(src.data))
+	for _, c := range p.contents {
+		for _, m := range c.matrices {
+			pipe.total += int64(len(m.data))
 		}
 	}
 	return pipe
@@ -69,9 +71,13 @@ func newPipeline(p *Plan) *pipeline {
 
 // tensor writes tensor i of the plan to w.
 func (p *pipeline) tensor(ctx context.Context, w io.Writer, i int) error {
-	info := p.plan.Tensors[i]
-	row := int(info.Dims[0])
-	rows := max(1, chunkWeights/row)
+	info, content := p.plan.Tensors[i], &p.plan.contents[i]
+	if content.bytes != nil {
+		_, err := w.Write(content.bytes)
+		return err
+	}
+	cols := int(info.Dims[0])
+	rows := max(1, chunkWeights/cols)
 
 	work := make(chan *chunk)
 	var running sync.WaitGroup
@@ -96,18 +102,23 @@ func (p *pipeline) tensor(ctx context.Context, w io.Writer, i int) error {
 		}
 		return nil
 	}
-	for _, src := range p.plan.sources[i] {
-		total := len(src.data) / int(src.dtype.Size())
-		for from := 0; from < total; from += rows * row {
+	for k := range content.matrices {
+		m := &content.matrices[k]
+		row, err := m.layout.RowBytes(cols)
+		if err != nil {
+			return fmt.Errorf("%s: tensor %q: %w", m.file, m.name, err)
+		}
+		for from := 0; from < len(m.data); from += rows * row {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
 			if err := flush(2*p.workers - 1); err != nil {
 				return err
 			}
+			end := min(from+rows*row, len(m.data))
 			c := p.chunk()
-			c.src, c.from, c.n = src, from, min(rows*row, total-from)
-			c.last = c.from+c.n == total
+			c.m, c.from, c.data, c.n = m, from, m.data[from:end], (end-from)/row*cols
+			c.last = end == len(m.data)
 			queue = append(queue, c)
 			work <- c
 		}
@@ -131,7 +142,7 @@ func (p *pipeline) write(w io.Writer, c *chunk, info gguf.TensorInfo) error {
 	p.bad += int64(c.bad)
 	if c.last {
 		if p.bad > 0 && !p.plan.opt.AllowNonFinite {
-			return fmt.Errorf("%s: tensor %q: %d weights are not finite as %s", c.src.shard.name, c.src.name, p.bad, info.Type)
+			return fmt.Errorf("%s: tensor %q: %d weights are not finite as %s", c.m.file, c.m.name, p.bad, info.Type)
 		}
 		p.nonFinite += p.bad
 		p.bad = 0
@@ -139,11 +150,8 @@ func (p *pipeline) write(w io.Writer, c *chunk, info gguf.TensorInfo) error {
 	if _, err := w.Write(c.out); err != nil {
 		return err
 	}
-	size := int64(c.src.dtype.Size())
-	first := c.src.off + int64(c.from)*size
-	start := max(0, first-slack)
-	c.src.shard.file.Release(start, first+int64(c.n)*size+slack-start)
-	p.done += int64(c.n) * size
+	c.m.release(int64(c.from), int64(len(c.data)))
+	p.done += int64(len(c.data))
 	if p.plan.opt.Progress != nil {
 		p.plan.opt.Progress(p.done, p.total)
 	}
@@ -154,8 +162,7 @@ func (p *pipeline) write(w io.Writer, c *chunk, info gguf.TensorInfo) error {
 // convert widens the chunk's weights and quantizes them to t.
 func (c *chunk) convert(t gguf.Type) {
 	c.wide = grow(c.wide, c.n)
-	size := int(c.src.dtype.Size())
-	kernels.Dequantize(layouts[c.src.dtype], c.wide, c.src.data[c.from*size:(c.from+c.n)*size])
+	kernels.Dequantize(c.m.layout, c.wide, c.data)
 	c.bad = 0
 	for _, x := range c.wide {
 		if x-x != 0 {
@@ -164,10 +171,10 @@ func (c *chunk) convert(t gguf.Type) {
 	}
 	bytes, err := quant.Bytes(t, c.n)
 	if err != nil {
-		panic(err) // Choose gave a type that divides the row
+		panic(err) // the recipe gave a type that divides the row
 	}
 	c.out = grow(c.out, bytes)
-	c.bad += quant.Quantize(t, c.out, c.wide, nil)
+	c.bad += quant.Quantize(t, c.out, c.wide, c.m.importance)
 	c.converted <- struct{}{}
 }
 

@@ -7,14 +7,20 @@ import (
 
 	"lladakit/internal/arch"
 	"lladakit/internal/gguf"
-	"lladakit/internal/tokenizer"
+	"lladakit/kernels"
 	"lladakit/quant"
 )
 
 // Options say what to make of a checkpoint. The zero value makes one float32
 // file on all processors.
 type Options struct {
-	Type gguf.Type // of the weight matrices; vectors and routers stay float32
+	// Recipe says which format every matrix gets; vectors and routers stay
+	// float32.
+	Recipe quant.Recipe
+
+	// Importance, if not nil, says how much the columns of the matrices matter
+	// to rounding, and how often experts are used.
+	Importance *quant.Importance
 
 	// AllowNonFinite writes infinities and NaNs instead of refusing them; block
 	// formats, which cannot hold them, get zeros.
@@ -33,7 +39,7 @@ type Options struct {
 	MaskID, EOSID *int32
 
 	// Progress, if not nil, is called from time to time with the bytes of the
-	// checkpoint's weights that are done, and all of them.
+	// source's weights that are done, and all of them.
 	Progress func(done, total int64)
 }
 
@@ -42,9 +48,37 @@ type Plan struct {
 	Metadata gguf.Metadata
 	Tensors  []gguf.TensorInfo
 
-	opt     Options
-	inputs  []string    // files of the checkpoint
-	sources [][]*source // what is stacked to make each tensor
+	// Fallbacks names the tensors whose row length forced another format than
+	// the recipe wants; Neutral says how many expert matrices had no importance,
+	// because no token reached them while it was measured.
+	Fallbacks []string
+	Neutral   int
+
+	opt      Options
+	inputs   []string  // files of the source
+	contents []content // of each tensor
+}
+
+// content is what is written for a tensor: bytes as they are, or the weights of
+// matrices, one after the other.
+type content struct {
+	bytes    []byte
+	matrices []matrix
+}
+
+// matrix is one matrix of a source, or a vector.
+type matrix struct {
+	name, file string // for messages
+	layout     kernels.Type
+	data       []byte    // whole rows in that layout
+	importance []float32 // of the columns; nil: none
+	release    func(from, n int64)
+}
+
+// tensor is a tensor of the model with its matrices: one, or one per expert.
+type tensor struct {
+	arch.Tensor
+	matrices []matrix
 }
 
 // Plan decides the type of every tensor and finds its weights. It is an error
@@ -52,19 +86,33 @@ type Plan struct {
 // of another shape. The plan reads the checkpoint's mapped files: write it
 // before Close.
 func (c *Checkpoint) Plan(opt Options) (*Plan, error) {
-	if !slices.Contains(quant.Types, opt.Type) {
-		return nil, fmt.Errorf("type %s is not one that can be written", opt.Type)
+	tensors, err := c.list()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Dir, err)
 	}
-	cfg := c.Config
-	p := &Plan{opt: opt, inputs: c.inputs}
+	tokens, err := c.tokenKeys(opt)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Dir, err)
+	}
+	md := append(c.Config.Metadata(), tokens...)
+	p, err := newPlan(&c.Config, tensors, md, opt)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Dir, err)
+	}
+	p.inputs = c.inputs
+	return p, nil
+}
+
+// list finds the weights of every tensor of the model.
+func (c *Checkpoint) list() ([]tensor, error) {
+	cfg := &c.Config
 	unused := maps.Clone(c.tensors)
 	norms := 0
-	table := cfg.Tensors()
-	for i := range table {
-		t := &table[i]
-		sources, err := c.find(t, unused)
+	var all []tensor
+	for _, t := range cfg.Tensors() {
+		sources, err := c.find(&t, unused)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", c.Dir, err)
+			return nil, err
 		}
 		if sources == nil {
 			continue // optional and absent
@@ -72,33 +120,129 @@ func (c *Checkpoint) Plan(opt Options) (*Plan, error) {
 		if t.Optional {
 			norms++
 		}
-		info := gguf.TensorInfo{Name: t.GGUF, Type: gguf.F32}
-		for _, n := range slices.Backward(t.Shape) {
-			info.Dims = append(info.Dims, uint64(n))
-		}
-		if !t.Exact() {
-			info.Type = quant.Choose(opt.Type, t.Shape[len(t.Shape)-1])
-		}
-		p.Tensors = append(p.Tensors, info)
-		p.sources = append(p.sources, sources)
+		all = append(all, tensor{t, matricesOf(&t, sources)})
 	}
 	for _, name := range slices.Sorted(maps.Keys(unused)) {
-		return nil, fmt.Errorf("%s: %s: tensor %q is none of LLaDA2's", c.Dir, unused[name].shard.name, name)
+		return nil, fmt.Errorf("%s: tensor %q is none of LLaDA2's", unused[name].shard.name, name)
 	}
 	switch {
 	case norms == 0 && !cfg.QKNorm:
 	case norms != 2*cfg.Layers:
-		return nil, fmt.Errorf("%s: query and key norms: found %d, need %d", c.Dir, norms, 2*cfg.Layers)
+		return nil, fmt.Errorf("query and key norms: found %d, need %d", norms, 2*cfg.Layers)
 	}
-	tokens, err := c.tokenKeys(opt)
+	return all, nil
+}
+
+// matricesOf divides the sources of a tensor into its matrices: a merged stack
+// is one source with all of them.
+func matricesOf(t *arch.Tensor, sources []*source) []matrix {
+	count := 1
+	if len(t.Shape) == 3 {
+		count = t.Shape[0]
+	}
+	var all []matrix
+	for _, src := range sources {
+		n := count / len(sources)
+		size := len(src.data) / n
+		for i := range n {
+			base := src.off + int64(i*size)
+			all = append(all, matrix{
+				name: src.name, file: src.shard.name, layout: layouts[src.dtype], data: src.data[i*size : (i+1)*size],
+				release: func(from, n int64) { src.shard.file.Release(max(0, base+from-slack), n+2*slack) },
+			})
+		}
+	}
+	return all
+}
+
+// newPlan chooses the formats of the tensors of a model.
+func newPlan(cfg *arch.Config, tensors []tensor, md gguf.Metadata, opt Options) (*Plan, error) {
+	p := &Plan{opt: opt}
+	classes := make([]quant.Tensor, len(tensors))
+	for i := range tensors {
+		classes[i] = classify(cfg, &tensors[i])
+	}
+	var usage quant.Usage
+	if opt.Importance != nil {
+		usage = expertUsage(tensors, opt.Importance)
+	}
+	choices, err := opt.Recipe.Plan(classes, usage)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.Dir, err)
+		return nil, err
 	}
-	p.Metadata = append(cfg.Metadata(),
-		gguf.KeyValue{Key: "general.file_type", Value: quant.FileType(opt.Type)},
+	for i := range tensors {
+		t := &tensors[i]
+		if choices[i].Fallback {
+			p.Fallbacks = append(p.Fallbacks, t.GGUF)
+		}
+		if opt.Importance != nil && classes[i].Class != quant.Exact {
+			if err := p.weigh(t, opt.Importance); err != nil {
+				return nil, err
+			}
+		}
+		p.add(t, choices[i])
+	}
+	p.Metadata = append(md,
+		gguf.KeyValue{Key: "general.file_type", Value: opt.Recipe.Target.FileType()},
 		gguf.KeyValue{Key: "general.quantization_version", Value: uint32(2)})
-	p.Metadata = append(p.Metadata, tokens...)
+	if r := &opt.Recipe; len(r.Rules)+len(r.Experts)+len(r.Fixed) > 0 || r.Output != nil || r.Embedding != nil {
+		text, err := r.Marshal()
+		if err != nil {
+			return nil, err
+		}
+		p.Metadata = append(p.Metadata, gguf.KeyValue{Key: recipeKey, Value: string(text)})
+	}
+	if opt.Importance != nil {
+		p.Metadata = append(p.Metadata, importanceKeys(opt.Importance)...)
+	}
 	return p, nil
+}
+
+// add appends a tensor: as one, or as a stack for each type of its experts.
+func (p *Plan) add(t *tensor, choice quant.Choice) {
+	dims := make([]uint64, 0, len(t.Shape))
+	for _, n := range slices.Backward(t.Shape) {
+		dims = append(dims, uint64(n))
+	}
+	if choice.Experts == nil {
+		p.Tensors = append(p.Tensors, gguf.TensorInfo{Name: t.GGUF, Type: choice.Type, Dims: dims})
+		p.contents = append(p.contents, content{matrices: t.matrices})
+		return
+	}
+	stacks := t.Stacks(choice.Experts)
+	for _, s := range stacks {
+		info := gguf.TensorInfo{Name: s.Name, Type: s.Type, Dims: slices.Clone(dims)}
+		info.Dims[2] = uint64(len(s.Experts))
+		var c content
+		for _, e := range s.Experts {
+			c.matrices = append(c.matrices, t.matrices[e])
+		}
+		p.Tensors = append(p.Tensors, info)
+		p.contents = append(p.contents, c)
+	}
+	if len(stacks) > 1 {
+		p.Tensors = append(p.Tensors, gguf.TensorInfo{Name: t.IndexName(), Type: gguf.I32, Dims: []uint64{2, uint64(t.Shape[0])}})
+		p.contents = append(p.contents, content{bytes: arch.Index(stacks)})
+	}
+}
+
+// weigh gives the matrices of a tensor their importance.
+func (p *Plan) weigh(t *tensor, m *quant.Importance) error {
+	cols := t.Shape[len(t.Shape)-1]
+	if err := m.Check(t.GGUF, cols, len(t.matrices)); err != nil {
+		return err
+	}
+	columns := m.Entries[t.GGUF]
+	if columns == nil {
+		return nil
+	}
+	for i := range t.matrices {
+		t.matrices[i].importance = columns.Of(i)
+		if t.matrices[i].importance == nil {
+			p.Neutral++
+		}
+	}
+	return nil
 }
 
 // find returns the weights of one tensor of the table, removing them from
@@ -135,71 +279,6 @@ func (s *source) checkShape(want []int) error {
 		return fmt.Errorf("%s: tensor %q has shape %v, not %v", s.shard.name, s.name, s.shape, want)
 	}
 	return nil
-}
-
-// tokenKeys returns the tokenizer's metadata, or for a checkpoint without
-// tokenizer the two ids that decoding needs.
-func (c *Checkpoint) tokenKeys(opt Options) (gguf.Metadata, error) {
-	masks := []claim{{"the options", opt.MaskID}, {"config.json", c.MaskID}}
-	ends := []claim{{"the options", opt.EOSID}, {"config.json", c.EOSID}}
-	if c.Tokenizer != nil {
-		special := c.Tokenizer.Special()
-		if special.EOS < 0 {
-			return nil, fmt.Errorf("tokenizer.json: there is no end token")
-		}
-		masks = append(masks, claim{"the tokenizer", &special.Mask})
-		ends = append(ends, claim{"the tokenizer", &special.EOS})
-	}
-	mask, err := agree("mask", c.Config.Vocab, masks)
-	if err != nil {
-		return nil, err
-	}
-	eos, err := agree("end", c.Config.Vocab, ends)
-	if err != nil {
-		return nil, err
-	}
-	if mask == nil || eos == nil {
-		return nil, fmt.Errorf("no tokenizer.json, and config.json lacks mask_token_id or eos_token_id: give both ids")
-	}
-	if *mask == *eos {
-		return nil, fmt.Errorf("mask and end token have the same id %d", *mask)
-	}
-	if c.Tokenizer == nil {
-		return keyValues(tokenizer.NoVocab(*mask, *eos)), nil
-	}
-	kvs, err := c.Tokenizer.KeyValues(c.Config.Vocab)
-	return keyValues(kvs), err
-}
-
-// claim is an id that somebody gives for a token; nil when he does not.
-type claim struct {
-	by string
-	id *int32
-}
-
-// agree returns the id that all claims give; nil when there is none.
-func agree(what string, vocab int, claims []claim) (*int32, error) {
-	var first claim
-	for _, c := range claims {
-		switch {
-		case c.id == nil:
-		case *c.id < 0 || int(*c.id) >= vocab:
-			return nil, fmt.Errorf("%s id %d of %s is outside the vocabulary of %d", what, *c.id, c.by, vocab)
-		case first.id == nil:
-			first = c
-		case *c.id != *first.id:
-			return nil, fmt.Errorf("%s id %d of %s is not %d, the one of %s", what, *first.id, first.by, *c.id, c.by)
-		}
-	}
-	return first.id, nil
-}
-
-func keyValues(kvs []tokenizer.KeyValue) gguf.Metadata {
-	md := make(gguf.Metadata, len(kvs))
-	for i, kv := range kvs {
-		md[i] = gguf.KeyValue(kv)
-	}
-	return md
 }
 
 // Bytes returns the size of the tensor data, without padding.

@@ -14,6 +14,7 @@ import (
 	"lladakit/internal/gguf"
 	"lladakit/internal/tiny"
 	"lladakit/internal/tokenizer"
+	"lladakit/quant"
 )
 
 func id(n int32) *int32 { return &n }
@@ -95,7 +96,7 @@ func TestTokenizer(t *testing.T) {
 		"options agree":  {nil, convert.Options{MaskID: id(1004), EOSID: id(1001)}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c.opt.Type = gguf.Q4_0
+			c.opt.Recipe = quant.Plain(gguf.Q4_0)
 			path, _ := convertTo(t, tinyWith(t, c.changes), c.opt)
 			got, err := tokenizer.FromMetadata(open(t, path).Metadata)
 			require.NoError(t, err)
@@ -146,7 +147,7 @@ func TestTokenizerTooLarge(t *testing.T) {
 func TestChatTemplate(t *testing.T) {
 	dir := tinyWith(t, nil)
 	template := func() string {
-		path, _ := convertTo(t, dir, convert.Options{Type: gguf.Q4_0})
+		path, _ := convertTo(t, dir, convert.Options{Recipe: quant.Plain(gguf.Q4_0)})
 		text, _ := open(t, path).Metadata.String("tokenizer.chat_template")
 		return text
 	}

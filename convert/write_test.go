@@ -13,6 +13,7 @@ import (
 
 	"lladakit/convert"
 	"lladakit/internal/gguf"
+	"lladakit/quant"
 )
 
 // A conversion that is interrupted after any step leaves nothing, and what was
@@ -21,7 +22,7 @@ func TestWriteInterrupted(t *testing.T) {
 	dir := large().write(t)
 	for _, size := range []uint64{0, 100_000} {
 		steps := 0
-		opt := convert.Options{Type: gguf.Q4_0, Threads: 2, SplitSize: size, Progress: func(done, total int64) { steps++ }}
+		opt := convert.Options{Recipe: quant.Plain(gguf.Q4_0), Threads: 2, SplitSize: size, Progress: func(done, total int64) { steps++ }}
 		_, r := convertTo(t, dir, opt)
 		require.Greater(t, steps, len(toyTensors))
 		require.Equal(t, size > 0, len(r.Paths) > 1)
@@ -134,7 +135,7 @@ func TestWriteRefusesTargets(t *testing.T) {
 		filepath.Join(other, "no", "folder.gguf"): "no such file or directory",
 		filepath.Join(dir, shard1, "x.gguf"):      "not a directory",
 	} {
-		_, err := run(t, dir, path, convert.Options{Type: gguf.Q4_0})
+		_, err := run(t, dir, path, convert.Options{Recipe: quant.Plain(gguf.Q4_0)})
 		require.Error(t, err, path)
 		assert.ErrorContains(t, err, want)
 		assert.NotContains(t, err.Error(), "\n")
@@ -183,7 +184,7 @@ func TestWriteConcurrently(t *testing.T) {
 	c, err := convert.Open(large().write(t))
 	require.NoError(t, err)
 	defer c.Close()
-	p, err := c.Plan(convert.Options{Type: gguf.Q8_0, Threads: 3})
+	p, err := c.Plan(convert.Options{Recipe: quant.Plain(gguf.Q8_0), Threads: 3})
 	require.NoError(t, err)
 	out := t.TempDir()
 	var wg sync.WaitGroup

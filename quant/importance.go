@@ -17,6 +17,7 @@ import (
 // a model saw while it worked. It is the form that llama-quantize calls an
 // imatrix, and is read and written as such a file.
 type Importance struct {
+	Path     string   // of the file that it was read from
 	Datasets []string // what the model worked on
 	Chunks   uint32   // how many texts of it
 	Rows     []uint64 // rows seen, by the share of masks in their block: quarters
@@ -105,6 +106,7 @@ func OpenImportance(path string) (*Importance, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	m.Path = path
 	return m, nil
 }
 

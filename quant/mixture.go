@@ -87,14 +87,25 @@ func TargetNames() []string {
 	return names
 }
 
-// parseTarget reads the name of a target, upper or lower case.
-func parseTarget(name string) (Target, error) {
+// ParseTarget reads the name of a target, upper or lower case.
+func ParseTarget(name string) (Target, error) {
 	for i := range targets {
 		if strings.EqualFold(targets[i].name, name) {
 			return Target(i), nil
 		}
 	}
 	return 0, fmt.Errorf("type %.80q is not one of %s", name, strings.Join(TargetNames(), ", "))
+}
+
+// Plain returns the recipe of a file whose matrices all have format t. It panics
+// for a format that is not one of Types.
+func Plain(t gguf.Type) Recipe {
+	for i := range plainTargets {
+		if targets[i].base == t {
+			return Recipe{Target: Target(i), Pure: true}
+		}
+	}
+	panic("quant: no recipe for " + t.String())
 }
 
 // String returns the name of the target.

@@ -85,7 +85,7 @@ func planned(t *testing.T, model string, r *Recipe, usage Usage) map[string]Choi
 
 func target(t *testing.T, name string) Target {
 	t.Helper()
-	x, err := parseTarget(name)
+	x, err := ParseTarget(name)
 	require.NoError(t, err)
 	return x
 }
@@ -108,7 +108,7 @@ func TestTargets(t *testing.T) {
 		strings.Join(TargetNames(), " "))
 	for i, name := range TargetNames() {
 		for _, s := range []string{name, strings.ToUpper(name)} {
-			got, err := parseTarget(s)
+			got, err := ParseTarget(s)
 			require.NoError(t, err)
 			assert.Equal(t, Target(i), got)
 			assert.Equal(t, name, got.String())
@@ -124,7 +124,7 @@ func TestTargets(t *testing.T) {
 	assert.Equal(t, "f32", Target(0).String())
 	assert.Equal(t, "target(99)", Target(99).String())
 	for _, s := range []string{"", "q4", "q4_k_l", "iq4_xs", "i8", "q4_0 "} {
-		_, err := parseTarget(s)
+		_, err := ParseTarget(s)
 		require.ErrorContains(t, err, fmt.Sprintf("type %q is not one of f32, f16, ", s))
 		assert.ErrorContains(t, err, "q5_k_m")
 	}

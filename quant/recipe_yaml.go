@@ -114,7 +114,7 @@ func (p *recipeReader) recipe(n *yaml.Node) error {
 	err := eachField(n, map[string]func(*yaml.Node) error{
 		"target": func(v *yaml.Node) (err error) {
 			named = true
-			p.out.Target, err = parsed(v, parseTarget)
+			p.out.Target, err = parsed(v, ParseTarget)
 			return err
 		},
 		"pure": func(v *yaml.Node) (err error) {
