@@ -11,6 +11,7 @@ import (
 	"lladakit/internal/gguf"
 	"lladakit/internal/oracle"
 	"lladakit/internal/tiny"
+	"lladakit/quant"
 	"lladakit/runtime"
 )
 
@@ -20,7 +21,7 @@ func load(t testing.TB, dir string, typ gguf.Type) *runtime.Model {
 	checkpoint, err := convert.Open(dir)
 	require.NoError(t, err)
 	defer checkpoint.Close()
-	plan, err := checkpoint.Plan(convert.Options{Type: typ})
+	plan, err := checkpoint.Plan(convert.Options{Recipe: quant.Plain(typ)})
 	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), "model.gguf")
 	_, err = plan.Write(t.Context(), path)
