@@ -23,8 +23,9 @@ type Model struct {
 	MaskID    int32
 	EOSID     int32
 
-	file *gguf.File
-	pool *kernels.Pool
+	file     *gguf.File
+	pool     *kernels.Pool
+	observer Observer
 }
 
 // LoadOptions say how to load. The zero value uses all processors.

@@ -49,7 +49,9 @@ func (s *State) mixture(dst []float32, l *Layer) {
 	}
 	s.gather()
 	e.dst = dst
+	s.observeExperts(e.x, c.Hidden, func(m *MLP) []*kernels.Matrix { return []*kernels.Matrix{&m.Gate, &m.Up} })
 	s.pool.Run(len(e.touched)*pieces(c.ExpertFF), 1, e.upTask)
+	s.observeExperts(e.act, c.ExpertFF, func(m *MLP) []*kernels.Matrix { return []*kernels.Matrix{&m.Down} })
 	s.pool.Run(len(e.touched)*pieces(c.Hidden), 1, e.downTask)
 	if c.Shared > 0 {
 		s.mlp(dst, &l.Shared)

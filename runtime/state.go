@@ -8,6 +8,7 @@ import (
 // State holds the buffers of a pass over up to a given number of rows, made
 // once: no pass allocates.
 type State struct {
+	m    *Model
 	cfg  *arch.Config
 	w    *Weights
 	pool *kernels.Pool
@@ -48,7 +49,7 @@ type State struct {
 // most positions positions, with logits of at most headRows rows at a time.
 func (m *Model) NewState(rows, positions, headRows int) *State {
 	c := &m.Config
-	s := &State{cfg: c, w: m.Weights, pool: m.pool, rows: rows}
+	s := &State{m: m, cfg: c, w: m.Weights, pool: m.pool, rows: rows}
 	ff := max(c.DenseFF, c.SharedFF)
 	s.h = make([]float32, rows*c.Hidden)
 	s.u = make([]float32, max(rows, headRows)*c.Hidden)
@@ -76,6 +77,9 @@ const mulChunk = 32
 
 // product computes dst = x · mᵀ for n rows of x on all workers.
 func (s *State) product(dst []float32, m *kernels.Matrix, x []float32, n int) {
+	if s.m.observer != nil {
+		s.m.observer(m, x, n)
+	}
 	s.mul.m, s.mul.dst, s.mul.x, s.mul.n = m, dst, x, n
 	s.pool.Run(m.Rows, mulChunk, s.mulTask)
 }

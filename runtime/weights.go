@@ -47,9 +47,13 @@ type MLP struct {
 func loadWeights(f *gguf.File, cfg *arch.Config) (*Weights, error) {
 	w := &Weights{Layers: make([]Layer, cfg.Layers)}
 	norms := 0
-	table := cfg.Tensors()
-	for i := range table {
-		t := &table[i]
+	for _, t := range cfg.Tensors() {
+		if t.Merged != "" {
+			if err := w.assignExperts(&t, f); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		found, ok := f.Tensor(t.GGUF)
 		if !ok && t.Optional {
 			continue
@@ -60,7 +64,7 @@ func loadWeights(f *gguf.File, cfg *arch.Config) (*Weights, error) {
 		if t.Optional {
 			norms++
 		}
-		if err := w.assign(t, found); err != nil {
+		if err := w.assign(&t, found); err != nil {
 			return nil, fmt.Errorf("tensor %q: %w", t.GGUF, err)
 		}
 	}
@@ -89,7 +93,6 @@ func (w *Weights) assign(t *arch.Tensor, found *gguf.Tensor) error {
 	matrix := func(dst *kernels.Matrix) {
 		*dst, err = kernels.NewMatrix(kernels.Type(found.Type), t.Shape[0], t.Shape[1], found.Data)
 	}
-	stack := func(of func(*MLP) *kernels.Matrix) { err = l.assignExperts(t, found, of) }
 	switch t.Role {
 	case arch.TokenEmbedding:
 		matrix(&w.Embedding)
@@ -119,12 +122,6 @@ func (w *Weights) assign(t *arch.Tensor, found *gguf.Tensor) error {
 		matrix(&l.Router)
 	case arch.RouterBias:
 		vector(&l.RouterBias)
-	case arch.ExpertGate:
-		stack(func(m *MLP) *kernels.Matrix { return &m.Gate })
-	case arch.ExpertUp:
-		stack(func(m *MLP) *kernels.Matrix { return &m.Up })
-	case arch.ExpertDown:
-		stack(func(m *MLP) *kernels.Matrix { return &m.Down })
 	case arch.SharedGate:
 		matrix(&l.Shared.Gate)
 	case arch.SharedUp:
@@ -135,18 +132,30 @@ func (w *Weights) assign(t *arch.Tensor, found *gguf.Tensor) error {
 	return err
 }
 
-// assignExperts cuts a stack [experts, out, in] into its matrices.
-func (l *Layer) assignExperts(t *arch.Tensor, found *gguf.Tensor, of func(*MLP) *kernels.Matrix) error {
-	if l.Experts == nil {
-		l.Experts = make([]MLP, t.Shape[0])
+// assignExperts takes one matrix of every expert of a layer, wherever the file
+// has them.
+func (w *Weights) assignExperts(t *arch.Tensor, f *gguf.File) error {
+	places, err := t.FindExperts(f)
+	if err != nil {
+		return err
 	}
-	size := len(found.Data) / t.Shape[0]
-	for e := range l.Experts {
-		m, err := kernels.NewMatrix(kernels.Type(found.Type), t.Shape[1], t.Shape[2], found.Data[e*size:(e+1)*size])
+	l := &w.Layers[t.Layer]
+	if l.Experts == nil {
+		l.Experts = make([]MLP, len(places))
+	}
+	for e, place := range places {
+		m, err := kernels.NewMatrix(kernels.Type(place.Tensor.Type), t.Shape[1], t.Shape[2], place.Data)
 		if err != nil {
-			return err
+			return fmt.Errorf("tensor %q: %w", place.Tensor.Name, err)
 		}
-		*of(&l.Experts[e]) = m
+		switch t.Role {
+		case arch.ExpertGate:
+			l.Experts[e].Gate = m
+		case arch.ExpertUp:
+			l.Experts[e].Up = m
+		case arch.ExpertDown:
+			l.Experts[e].Down = m
+		}
 	}
 	return nil
 }
