@@ -136,7 +136,7 @@ func parseSelection(text string) (s Selection, err error) {
 	if !ok {
 		return s, fmt.Errorf("want SELECTOR:TYPE")
 	}
-	if s.Type, err = parseType(typ); err != nil {
+	if s.Type, err = ParseType(typ); err != nil {
 		return s, err
 	}
 	top, isTop := strings.CutPrefix(selector, "top")

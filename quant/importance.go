@@ -20,7 +20,7 @@ type Importance struct {
 	Path     string   // of the file that it was read from
 	Datasets []string // what the model worked on
 	Chunks   uint32   // how many texts of it
-	Rows     []uint64 // rows seen, by the share of masks in their block: quarters
+	Rows     []uint64 // rows seen in blocks without masks, and up to each quarter masked; nil: not known
 	Entries  map[string]*Columns
 }
 
@@ -30,6 +30,16 @@ type Columns struct {
 	Cols   int
 	Sum2   []float32 // [matrices, Cols], sums of squares
 	Counts []float32 // [matrices], rows summed up
+
+	// Shares2 is, for experts, the sum of the squared weights that the router gave
+	// to their results: how strongly they are used. nil where that is not known,
+	// as in files of other programs.
+	Shares2 []float32 // [matrices]
+
+	// Sensitivity is what an error of the matrix, or of all experts of the stack,
+	// costs the model: KL divergence in nats at masked positions per relative
+	// squared error (see RelativeError). 0 where that was not measured.
+	Sensitivity float32
 }
 
 // Of returns the mean squares of the columns of one matrix. A matrix that saw no
@@ -46,15 +56,44 @@ func (c *Columns) Of(matrix int) []float32 {
 	return mean
 }
 
-// The keys and names of the file. The last is our own.
+// unseen is the share of a layer's uses that is spread over all experts alike:
+// another text may reach what these texts did not.
+const unseen = 0.02
+
+// UseShares returns how much each expert is used, as a share of its layer's
+// uses: how strongly where that is known, else how often. Together they are 1;
+// the only matrix of other tensors has 1.
+func (c *Columns) UseShares() []float64 {
+	uses := c.Counts
+	if c.Shares2 != nil {
+		uses = c.Shares2
+	}
+	var sum float64
+	for _, u := range uses {
+		sum += float64(u)
+	}
+	shares := make([]float64, len(uses))
+	for i, u := range uses {
+		shares[i] = 1 / float64(len(uses))
+		if sum > 0 {
+			shares[i] = (1-unseen)*float64(u)/sum + unseen*shares[i]
+		}
+	}
+	return shares
+}
+
+// The keys and names of the file.
 const (
 	imatrixType     = "imatrix"
 	imatrixDatasets = "imatrix.datasets"
 	imatrixChunks   = "imatrix.chunk_count"
 	imatrixSize     = "imatrix.chunk_size"
-	imatrixRows     = "llada2.imatrix.rows_by_mask_share"
+	imatrixRows     = "llada2.imatrix.rows_by_mask_share" // our own
 	sumSuffix       = ".in_sum2"
 	countSuffix     = ".counts"
+	// Our own, which other programs pass over.
+	shareSuffix       = ".router_sum2"
+	sensitivitySuffix = ".sensitivity"
 )
 
 // Write writes the file. Equal importances give equal bytes.
@@ -74,13 +113,24 @@ func (m *Importance) Write(w io.Writer) error {
 		infos = append(infos,
 			gguf.TensorInfo{Name: name + sumSuffix, Type: gguf.F32, Dims: []uint64{uint64(c.Cols), matrices}},
 			gguf.TensorInfo{Name: name + countSuffix, Type: gguf.F32, Dims: []uint64{1, matrices}})
+		if c.Shares2 != nil {
+			infos = append(infos, gguf.TensorInfo{Name: name + shareSuffix, Type: gguf.F32, Dims: []uint64{1, matrices}})
+		}
+		if c.Sensitivity != 0 {
+			infos = append(infos, gguf.TensorInfo{Name: name + sensitivitySuffix, Type: gguf.F32, Dims: []uint64{1}})
+		}
 	}
 	out, err := gguf.NewWriter(w, md, infos)
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		for _, values := range [][]float32{m.Entries[name].Sum2, m.Entries[name].Counts} {
+		c := m.Entries[name]
+		parts := [][]float32{c.Sum2, c.Counts, c.Shares2}
+		if c.Sensitivity != 0 {
+			parts = append(parts, []float32{c.Sensitivity})
+		}
+		for _, values := range parts {
 			data := make([]byte, 4*len(values))
 			Quantize(gguf.F32, data, values, nil)
 			if _, err := out.Write(data); err != nil {
@@ -129,13 +179,9 @@ func readImportance(f *gguf.File) (*Importance, error) {
 		if !ok {
 			continue
 		}
-		counts, ok := f.Tensor(name + countSuffix)
-		if !ok {
-			return nil, fmt.Errorf("tensor %q is missing: %w", name+countSuffix, ErrImportance)
-		}
-		c, err := readColumns(sums, counts)
+		c, err := readColumns(f, name, sums)
 		if err != nil {
-			return nil, fmt.Errorf("tensor %q: %w", sums.Name, err)
+			return nil, fmt.Errorf("tensor %q: %w", name, err)
 		}
 		m.Entries[name] = c
 	}
@@ -145,27 +191,42 @@ func readImportance(f *gguf.File) (*Importance, error) {
 	return m, nil
 }
 
-// readColumns reads one entry, [cols, matrices] and [1, matrices].
-func readColumns(sums, counts *gguf.Tensor) (*Columns, error) {
-	if sums.Type != gguf.F32 || counts.Type != gguf.F32 {
-		return nil, fmt.Errorf("types %v and %v are not f32: %w", sums.Type, counts.Type, ErrImportance)
-	}
+// readColumns reads one entry: [cols, matrices], [1, matrices], and what else
+// there is.
+func readColumns(f *gguf.File, name string, sums *gguf.Tensor) (*Columns, error) {
+	c := &Columns{Cols: int(sums.Dims[0])}
 	matrices := sums.Elements() / sums.Dims[0]
-	if counts.Elements() != matrices {
-		return nil, fmt.Errorf("%d sums, but %d counts: %w", matrices, counts.Elements(), ErrImportance)
-	}
-	c := &Columns{
-		Cols: int(sums.Dims[0]),
-		Sum2: make([]float32, sums.Elements()), Counts: make([]float32, matrices),
-	}
-	Dequantize(gguf.F32, c.Sum2, sums.Data)
-	Dequantize(gguf.F32, c.Counts, counts.Data)
-	for _, values := range [][]float32{c.Sum2, c.Counts} {
+	var sensitivity []float32
+	for _, part := range []struct {
+		suffix   string
+		n        uint64
+		optional bool
+		into     *[]float32
+	}{
+		{sumSuffix, sums.Elements(), false, &c.Sum2}, {countSuffix, matrices, false, &c.Counts},
+		{shareSuffix, matrices, true, &c.Shares2}, {sensitivitySuffix, 1, true, &sensitivity},
+	} {
+		t, ok := f.Tensor(name + part.suffix)
+		if !ok && part.optional {
+			continue
+		}
+		if !ok {
+			return nil, fmt.Errorf("%s is missing: %w", part.suffix, ErrImportance)
+		}
+		if t.Type != gguf.F32 || t.Elements() != part.n {
+			return nil, fmt.Errorf("%s has %d values of type %v, not %d of f32: %w", part.suffix, t.Elements(), t.Type, part.n, ErrImportance)
+		}
+		values := make([]float32, part.n)
+		Dequantize(gguf.F32, values, t.Data)
 		for _, v := range values {
 			if !(v >= 0) || math.IsInf(float64(v), 0) {
-				return nil, fmt.Errorf("%g is no sum of squares and no count: %w", v, ErrImportance)
+				return nil, fmt.Errorf("%s: %g is negative or not finite: %w", part.suffix, v, ErrImportance)
 			}
 		}
+		*part.into = values
+	}
+	if sensitivity != nil {
+		c.Sensitivity = sensitivity[0]
 	}
 	return c, nil
 }
@@ -179,4 +240,25 @@ func (m *Importance) Check(tensor string, cols, matrices int) error {
 			tensor, len(c.Counts), c.Cols, matrices, cols, ErrImportance)
 	}
 	return nil
+}
+
+// RelativeError returns Σ w·(x-y)² / Σ w·x², where w is the importance of the
+// column (nil: 1) and x and y are rows of len(importance) values. With inputs
+// that do not depend on each other that is the relative squared error of a
+// product with y instead of x. It is 0 for rows of zeros.
+func RelativeError(x, y, importance []float32) float64 {
+	var err, sum float64
+	for i, v := range x {
+		weight := 1.0
+		if importance != nil {
+			weight = float64(importance[i%len(importance)])
+		}
+		d := float64(v) - float64(y[i])
+		err += weight * d * d
+		sum += weight * float64(v) * float64(v)
+	}
+	if sum == 0 {
+		return 0
+	}
+	return err / sum
 }

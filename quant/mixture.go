@@ -220,9 +220,9 @@ func recipeTypes() []gguf.Type {
 	return types
 }
 
-// parseType reads the name of a format that a recipe may name, upper or lower
+// ParseType reads the name of a format that a recipe may name, upper or lower
 // case.
-func parseType(name string) (gguf.Type, error) {
+func ParseType(name string) (gguf.Type, error) {
 	for _, t := range recipeTypes() {
 		if strings.EqualFold(t.String(), name) {
 			return t, nil

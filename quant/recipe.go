@@ -86,7 +86,7 @@ func ParseRule(text string) (Rule, error) {
 	if i < 0 {
 		return Rule{}, fmt.Errorf("tensor rule %.200q: want REGEX=TYPE", text)
 	}
-	t, err := parseType(text[i+1:])
+	t, err := ParseType(text[i+1:])
 	if err != nil {
 		return Rule{}, fmt.Errorf("tensor rule %.200q: %w", text, err)
 	}

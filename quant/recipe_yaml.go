@@ -148,7 +148,7 @@ func (p *recipeReader) rule(n *yaml.Node) error {
 		},
 		"type": func(v *yaml.Node) (err error) {
 			typed = true
-			r.Type, err = parsed(v, parseType)
+			r.Type, err = parsed(v, ParseType)
 			return err
 		},
 	})
@@ -220,7 +220,7 @@ func (p *recipeReader) fixedTensor(name, n *yaml.Node) error {
 // parseRun reads TYPE or TYPE*COUNT.
 func parseRun(text string) (gguf.Type, int, error) {
 	name, digits, many := strings.Cut(text, "*")
-	typ, err := parseType(name)
+	typ, err := ParseType(name)
 	if err != nil || !many {
 		return typ, 1, err
 	}
@@ -355,7 +355,7 @@ func parsed[T any](n *yaml.Node, parse func(string) (T, error)) (v T, err error)
 
 func optionalType(dst **gguf.Type) func(*yaml.Node) error {
 	return func(n *yaml.Node) error {
-		t, err := parsed(n, parseType)
+		t, err := parsed(n, ParseType)
 		*dst = &t
 		return err
 	}
