@@ -37,6 +37,9 @@ type Interval struct {
 	High float64 `json:"high"`
 }
 
+// maskBucket returns the bucket of a block with some masks.
+func maskBucket(masked, block int) int { return (masked*maskBuckets - 1) / block }
+
 // sums are what Figures are made of, for one prompt and bucket.
 type sums struct {
 	n                  int
@@ -103,7 +106,7 @@ func compare(ctx context.Context, model, reference *runtime.Model, t *Trajectory
 			}
 			rows, got := sessions[0].Masked(state)
 			_, want := sessions[1].Masked(state)
-			bucket := min(maskBuckets-1, (len(rows)*maskBuckets-1)/block)
+			bucket := maskBucket(len(rows), block)
 			vocab := model.Config.Vocab
 			for r := range rows {
 				out[bucket].add(position(got[r*vocab:(r+1)*vocab], want[r*vocab:(r+1)*vocab]))

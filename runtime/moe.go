@@ -17,6 +17,7 @@ type moeState struct {
 	chosen  []int32   // [rows, used], experts by descending biased score
 	weight  []float32 // [rows, used], their shares
 	slot    []int32   // [rows, used], where the result of a choice is
+	share   []float32 // [slots], weights in the order of slots
 	first   []int32   // [experts+1], first slot of each expert
 	touched []int32   // experts with any slot
 	x       []float32 // [slots, hidden]
@@ -32,7 +33,7 @@ func newMoEState(c *arch.Config, rows int) moeState {
 	slots := rows * c.ExpertsUsed
 	return moeState{
 		prob: make([]float32, rows*c.Experts), bias: make([]float32, c.Experts), group: make([]float32, c.ExpertGroups),
-		chosen: make([]int32, slots), weight: make([]float32, slots), slot: make([]int32, slots),
+		chosen: make([]int32, slots), weight: make([]float32, slots), slot: make([]int32, slots), share: make([]float32, slots),
 		first: make([]int32, c.Experts+1), touched: make([]int32, 0, c.Experts),
 		x: make([]float32, slots*c.Hidden), y: make([]float32, slots*c.Hidden),
 		act: make([]float32, slots*c.ExpertFF), up: make([]float32, slots*c.ExpertFF),
@@ -156,7 +157,7 @@ func (s *State) gather() {
 	for i, x := range chosen {
 		at := e.first[x]
 		e.first[x]++
-		e.slot[i] = at
+		e.slot[i], e.share[at] = at, e.weight[i]
 		r := i / c.ExpertsUsed
 		copy(e.x[int(at)*c.Hidden:(int(at)+1)*c.Hidden], s.u[r*c.Hidden:])
 	}

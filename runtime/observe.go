@@ -1,14 +1,43 @@
 package runtime
 
-import "lladakit/kernels"
+import (
+	"lladakit/internal/arch"
+	"lladakit/kernels"
+)
 
-// Observer sees what weight matrices are multiplied with: x, n rows of m.Cols
-// values. m is a matrix of the model's Weights. It is called by one goroutine
-// at a time, and must not keep x.
-type Observer func(m *kernels.Matrix, x []float32, n int)
+// Observation is what a weight matrix is multiplied with.
+type Observation struct {
+	Matrix *kernels.Matrix // of the model's Weights
+	X      []float32       // [Rows, Matrix.Cols]; must not be kept
+	Rows   int
+	Shares []float32 // [Rows], of a routed expert: the weights of its results; nil for other matrices
+}
+
+// Observer is told of every product. It is called by one goroutine at a time.
+type Observer func(Observation)
 
 // Observe makes every later operation of the model call f; nil ends that.
 func (m *Model) Observe(f Observer) { m.observer = f }
+
+// Matrices returns the matrices that the model's inputs are multiplied with, by
+// the names of their tensors in a file whose experts share a type: one, or one
+// for each expert. Routers, which are never quantized, are left out.
+func (m *Model) Matrices() map[string][]*kernels.Matrix {
+	all := map[string][]*kernels.Matrix{}
+	for _, t := range m.Config.Tensors() {
+		switch {
+		case t.Exact() || t.Role == arch.TokenEmbedding:
+		case t.Merged == "":
+			all[t.GGUF] = []*kernels.Matrix{m.Weights.matrix(t.Role, t.Layer)}
+		default:
+			experts := m.Weights.Layers[t.Layer].Experts
+			for e := range experts {
+				all[t.GGUF] = append(all[t.GGUF], experts[e].expert(t.Role))
+			}
+		}
+	}
+	return all
+}
 
 // observeExperts shows the observer what is put into some matrices of every
 // touched expert: the slots of x, which have cols values each.
@@ -20,7 +49,7 @@ func (s *State) observeExperts(x []float32, cols int, matrices func(*MLP) []*ker
 	for _, id := range e.touched {
 		slot, n := int(e.first[id]), int(e.first[id+1]-e.first[id])
 		for _, m := range matrices(&s.l.Experts[id]) {
-			s.m.observer(m, x[slot*cols:(slot+n)*cols], n)
+			s.m.observer(Observation{m, x[slot*cols : (slot+n)*cols], n, e.share[slot : slot+n]})
 		}
 	}
 }

@@ -50,7 +50,16 @@ type State struct {
 func (m *Model) NewState(rows, positions, headRows int) *State {
 	c := &m.Config
 	s := &State{m: m, cfg: c, w: m.Weights, pool: m.pool, rows: rows}
-	ff := max(c.DenseFF, c.SharedFF)
+	// Only parts that some layer has: the file's tensors vouch for no other
+	// number, and memory must not be taken for it.
+	ff := 0
+	if c.DenseLayers > 0 {
+		ff = c.DenseFF
+	}
+	if c.DenseLayers < c.Layers {
+		ff = max(ff, c.SharedFF)
+		s.moe = newMoEState(c, rows)
+	}
 	s.h = make([]float32, rows*c.Hidden)
 	s.u = make([]float32, max(rows, headRows)*c.Hidden)
 	s.qkv = make([]float32, rows*c.QKVDim())
@@ -60,7 +69,6 @@ func (m *Model) NewState(rows, positions, headRows int) *State {
 	s.up = make([]float32, rows*ff)
 	s.cos = make([]float32, rows*c.RotaryDim/2)
 	s.sin = make([]float32, rows*c.RotaryDim/2)
-	s.moe = newMoEState(c, rows)
 	s.logit = make([]float32, headRows*c.Vocab)
 	widest := max(c.Hidden, c.Heads*c.HeadDim, ff, c.ExpertFF)
 	for range m.pool.Workers() {
@@ -78,7 +86,7 @@ const mulChunk = 32
 // product computes dst = x · mᵀ for n rows of x on all workers.
 func (s *State) product(dst []float32, m *kernels.Matrix, x []float32, n int) {
 	if s.m.observer != nil {
-		s.m.observer(m, x, n)
+		s.m.observer(Observation{Matrix: m, X: x[:n*m.Cols], Rows: n})
 	}
 	s.mul.m, s.mul.dst, s.mul.x, s.mul.n = m, dst, x, n
 	s.pool.Run(m.Rows, mulChunk, s.mulTask)

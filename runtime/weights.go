@@ -84,52 +84,75 @@ func (w *Weights) assign(t *arch.Tensor, found *gguf.Tensor) error {
 	if !slices.Equal(found.Dims, want) {
 		return fmt.Errorf("dimensions %v, not %v", found.Dims, want)
 	}
-	var l *Layer
-	if t.Layer >= 0 {
-		l = &w.Layers[t.Layer]
-	}
 	var err error
-	vector := func(dst *[]float32) { *dst, err = floats(found) }
-	matrix := func(dst *kernels.Matrix) {
+	if dst := w.matrix(t.Role, t.Layer); dst != nil {
 		*dst, err = kernels.NewMatrix(kernels.Type(found.Type), t.Shape[0], t.Shape[1], found.Data)
-	}
-	switch t.Role {
-	case arch.TokenEmbedding:
-		matrix(&w.Embedding)
-	case arch.OutputNorm:
-		vector(&w.OutputNorm)
-	case arch.Head:
-		matrix(&w.Head)
-	case arch.AttnNorm:
-		vector(&l.AttnNorm)
-	case arch.AttnQKV:
-		matrix(&l.QKV)
-	case arch.QueryNorm:
-		vector(&l.QueryNorm)
-	case arch.KeyNorm:
-		vector(&l.KeyNorm)
-	case arch.AttnOutput:
-		matrix(&l.AttnOutput)
-	case arch.FFNNorm:
-		vector(&l.FFNNorm)
-	case arch.DenseGate:
-		matrix(&l.Dense.Gate)
-	case arch.DenseUp:
-		matrix(&l.Dense.Up)
-	case arch.DenseDown:
-		matrix(&l.Dense.Down)
-	case arch.Router:
-		matrix(&l.Router)
-	case arch.RouterBias:
-		vector(&l.RouterBias)
-	case arch.SharedGate:
-		matrix(&l.Shared.Gate)
-	case arch.SharedUp:
-		matrix(&l.Shared.Up)
-	case arch.SharedDown:
-		matrix(&l.Shared.Down)
+	} else {
+		*w.vector(t.Role, t.Layer), err = floats(found)
 	}
 	return err
+}
+
+// matrix returns where the matrix of a role is; nil for other tensors.
+func (w *Weights) matrix(r arch.Role, layer int) *kernels.Matrix {
+	switch r {
+	case arch.TokenEmbedding:
+		return &w.Embedding
+	case arch.Head:
+		return &w.Head
+	case arch.AttnQKV:
+		return &w.Layers[layer].QKV
+	case arch.AttnOutput:
+		return &w.Layers[layer].AttnOutput
+	case arch.DenseGate:
+		return &w.Layers[layer].Dense.Gate
+	case arch.DenseUp:
+		return &w.Layers[layer].Dense.Up
+	case arch.DenseDown:
+		return &w.Layers[layer].Dense.Down
+	case arch.Router:
+		return &w.Layers[layer].Router
+	case arch.SharedGate:
+		return &w.Layers[layer].Shared.Gate
+	case arch.SharedUp:
+		return &w.Layers[layer].Shared.Up
+	case arch.SharedDown:
+		return &w.Layers[layer].Shared.Down
+	}
+	return nil
+}
+
+// vector returns where the vector of a role is; nil for other tensors.
+func (w *Weights) vector(r arch.Role, layer int) *[]float32 {
+	switch r {
+	case arch.AttnNorm:
+		return &w.Layers[layer].AttnNorm
+	case arch.QueryNorm:
+		return &w.Layers[layer].QueryNorm
+	case arch.KeyNorm:
+		return &w.Layers[layer].KeyNorm
+	case arch.FFNNorm:
+		return &w.Layers[layer].FFNNorm
+	case arch.RouterBias:
+		return &w.Layers[layer].RouterBias
+	case arch.OutputNorm:
+		return &w.OutputNorm
+	}
+	return nil
+}
+
+// expert returns where the matrix of a role is in an expert; nil for other
+// tensors.
+func (m *MLP) expert(r arch.Role) *kernels.Matrix {
+	switch r {
+	case arch.ExpertGate:
+		return &m.Gate
+	case arch.ExpertUp:
+		return &m.Up
+	case arch.ExpertDown:
+		return &m.Down
+	}
+	return nil
 }
 
 // assignExperts takes one matrix of every expert of a layer, wherever the file
@@ -148,14 +171,7 @@ func (w *Weights) assignExperts(t *arch.Tensor, f *gguf.File) error {
 		if err != nil {
 			return fmt.Errorf("tensor %q: %w", place.Tensor.Name, err)
 		}
-		switch t.Role {
-		case arch.ExpertGate:
-			l.Experts[e].Gate = m
-		case arch.ExpertUp:
-			l.Experts[e].Up = m
-		case arch.ExpertDown:
-			l.Experts[e].Down = m
-		}
+		*l.Experts[e].expert(t.Role) = m
 	}
 	return nil
 }
