@@ -1,0 +1,4 @@
+package convert
+
+// PlainTexts are the texts that must come back from their ids.
+var PlainTexts = plainTexts
