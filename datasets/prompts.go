@@ -2,12 +2,13 @@
 package datasets
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
-	"strings"
+	"unicode/utf8"
 )
 
 // maxPrompts bounds a prompt file, in bytes.
@@ -15,41 +16,53 @@ const maxPrompts = 1 << 30
 
 // Prompts reads the user texts of a file: one JSON object a line, with the text
 // under "prompt" (as HumanEval has it), "question" (as GSM8K has it) or "text";
-// or, in a file of any other kind, one text a line. Empty lines are passed over.
-// Errors name file and line.
+// or, in a file that does not begin with an object, one text a line. Empty lines
+// are passed over. It is an error if there is no text; errors name file and line.
 func Prompts(path string) ([]string, error) {
-	info, err := os.Stat(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	if info.Size() > maxPrompts {
-		return nil, fmt.Errorf("%s: %d bytes are too many", path, info.Size())
-	}
-	data, err := os.ReadFile(path)
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxPrompts+1))
 	if err != nil {
 		return nil, err
 	}
+	if len(data) > maxPrompts {
+		return nil, fmt.Errorf("%s: more than %d MiB are too many prompts", path, maxPrompts>>20)
+	}
+	prompts, err := parsePrompts(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return prompts, nil
+}
+
+func parsePrompts(data []byte) ([]string, error) {
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // with which some editors begin a file
 	isJSON := bytes.HasPrefix(bytes.TrimSpace(data), []byte("{"))
 	var prompts []string
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	lines.Buffer(nil, maxPrompts)
-	for n := 1; lines.Scan(); n++ {
-		text := lines.Text()
-		if strings.TrimSpace(text) == "" {
+	n := 0
+	for line := range bytes.Lines(data) {
+		n++
+		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
+		if !utf8.Valid(line) {
+			return nil, fmt.Errorf("line %d is not text in UTF-8", n)
+		}
+		line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
+		text := string(line)
 		if isJSON {
-			if text, err = promptOf(lines.Bytes()); err != nil {
-				return nil, fmt.Errorf("%s: line %d: %w", path, n, err)
+			var err error
+			if text, err = promptOf(line); err != nil {
+				return nil, fmt.Errorf("line %d: %w", n, err)
 			}
 		}
 		prompts = append(prompts, text)
 	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
 	if len(prompts) == 0 {
-		return nil, fmt.Errorf("%s: no prompts", path)
+		return nil, errors.New("no prompts")
 	}
 	return prompts, nil
 }
@@ -65,5 +78,5 @@ func promptOf(line []byte) (string, error) {
 			return text, nil
 		}
 	}
-	return "", fmt.Errorf(`none of "prompt", "question", "text" has a text`)
+	return "", errors.New(`none of "prompt", "question", "text" has a text`)
 }

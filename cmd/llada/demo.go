@@ -14,6 +14,7 @@ import (
 	"lladakit/internal/gguf"
 	"lladakit/internal/tiny"
 	"lladakit/internal/tokenizer"
+	"lladakit/quant"
 	"lladakit/runtime"
 )
 
@@ -79,7 +80,7 @@ func (e *env) demoConvert(ctx context.Context, dir string) (string, error) {
 		return "", err
 	}
 	defer checkpoint.Close()
-	plan, err := checkpoint.Plan(convert.Options{Type: gguf.Q8_0})
+	plan, err := checkpoint.Plan(convert.Options{Recipe: quant.Plain(gguf.Q8_0)})
 	if err != nil {
 		return "", err
 	}
@@ -87,7 +88,7 @@ func (e *env) demoConvert(ctx context.Context, dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	_, err = fmt.Fprintf(e.stdout, "Converted the tiny checkpoint (%d weights) to q8_0: %s, %s\n\n", plan.Weights(), path, size(uint64(made.Bytes)))
+	_, err = fmt.Fprintf(e.stdout, "Converted the tiny checkpoint (%d weights) to q8_0: %s, %s\n\n", plan.Weights(), filepath.Base(path), size(uint64(made.Bytes)))
 	return path, err
 }
 
@@ -103,11 +104,8 @@ func (e *env) demoAnswer(ctx context.Context, m *runtime.Model, user string) (*a
 	if err != nil {
 		return nil, err
 	}
-	a, err := describe(ctx, m, prompt, result, opt, 0)
-	if err != nil {
-		return nil, err
-	}
-	_, err = fmt.Fprintf(e.stdout, "%s\n\n%s\n\n", indent("> ", user), indent("  ", a.Text))
+	a := describe(m, prompt, result, opt, 0)
+	_, err = fmt.Fprintf(e.stdout, "%s\n\n%s\n\n", indent("> ", user), indent("  ", e.stdout.printable(a.Text)))
 	return a, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"syscall"
 
 	"github.com/urfave/cli/v2"
 
@@ -23,7 +24,7 @@ func usagef(format string, args ...any) error {
 
 // onUsageError replaces the library's: one line instead of the whole help text.
 func onUsageError(c *cli.Context, err error, _ bool) error {
-	if c.Command != nil && c.Command.Name != "" {
+	if c.Command != nil && c.Command.Name != c.App.Name {
 		return usagef("%w; see llada %s --help", err, c.Command.Name)
 	}
 	return usagef("%w; see llada --help", err)
@@ -39,10 +40,19 @@ func exitCode(err error) int {
 		return 2
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return 4
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), errors.Is(err, convert.ErrSpace):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission),
+		errors.Is(err, convert.ErrSpace), errors.Is(err, syscall.ENOSPC):
 		return 3
 	}
 	return 1
+}
+
+// message returns what is said about an error, in one line.
+func message(err error) string {
+	if exitCode(err) == 4 {
+		return "interrupted"
+	}
+	return strings.ReplaceAll(err.Error(), "\n", " ")
 }
 
 // arguments checks that exactly n positional arguments are there. A leftover
@@ -50,7 +60,7 @@ func exitCode(err error) int {
 func arguments(c *cli.Context, n int, what string) error {
 	for _, a := range c.Args().Slice() {
 		if strings.HasPrefix(a, "-") && a != "-" {
-			return usagef("flag %s must stand before %s; see llada %s --help", a, c.Args().First(), c.Command.Name)
+			return usagef("flag %s must stand before other arguments; see llada %s --help", a, c.Command.Name)
 		}
 	}
 	switch {
@@ -58,21 +68,27 @@ func arguments(c *cli.Context, n int, what string) error {
 		return usagef("%s is missing; see llada %s --help", what, c.Command.Name)
 	case c.NArg() > n:
 		return usagef("argument %q is one too many; see llada %s --help", c.Args().Get(n), c.Command.Name)
+	case n > 0 && c.Args().First() == "":
+		return usagef("%s is empty; see llada %s --help", what, c.Command.Name)
 	}
 	return nil
 }
 
-// require reports the first of the named flags that is not given.
-func require(c *cli.Context, flags ...string) error {
+// needFlags reports the first of the named flags that is not given, or empty.
+func needFlags(c *cli.Context, flags ...string) error {
 	for _, f := range flags {
 		if !c.IsSet(f) {
 			return usagef("flag --%s is missing; see llada %s --help", f, c.Command.Name)
+		}
+		if c.String(f) == "" {
+			return usagef("flag --%s is empty; see llada %s --help", f, c.Command.Name)
 		}
 	}
 	return nil
 }
 
-// exactlyOne returns which of the named flags is given.
+// exactlyOne returns which of the named flags is given. A name of a file must
+// not be empty, though a text may.
 func exactlyOne(c *cli.Context, flags ...string) (string, error) {
 	var given []string
 	for _, f := range flags {
@@ -81,7 +97,26 @@ func exactlyOne(c *cli.Context, flags ...string) (string, error) {
 		}
 	}
 	if len(given) != 1 {
-		return "", usagef("give one of --%s; see llada %s --help", strings.Join(flags, ", --"), c.Command.Name)
+		return "", usagef("give exactly one of --%s; see llada %s --help", strings.Join(flags, ", --"), c.Command.Name)
+	}
+	if strings.HasSuffix(given[0], "-file") {
+		return given[0], needFlags(c, given[0])
 	}
 	return given[0], nil
+}
+
+// mostThreads bounds what a slip of the finger can start.
+const mostThreads = 1024
+
+func threadsFlag() cli.Flag {
+	return &cli.IntFlag{Name: "threads", Aliases: []string{"t"}, Usage: "`N` workers", DefaultText: "one per processor"}
+}
+
+// threads returns the number of workers; 0 means one per processor.
+func threads(c *cli.Context) (int, error) {
+	n := c.Int("threads")
+	if n < 0 || n > mostThreads {
+		return 0, usagef("--threads: %d is not between 0 and %d", n, mostThreads)
+	}
+	return n, nil
 }

@@ -18,10 +18,11 @@ func (e *env) inspectCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "inspect",
 		Usage:     "show what is in a GGUF file: metadata, tensors, types, bits per weight",
-		UsageText: "llada inspect [--tensors] [--json] FILE\n\nExample: llada inspect --tensors mini-q8_0.gguf",
+		UsageText: "llada inspect [--tensors | --experts] [--json] FILE\n\nExample: llada inspect --tensors mini-q8_0.gguf",
 		ArgsUsage: "FILE",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "tensors", Usage: "list every tensor"},
+			&cli.BoolFlag{Name: "experts", Usage: "show the type of every expert as a grid"},
 			&cli.BoolFlag{Name: "json", Usage: "print everything as JSON"},
 		},
 		Action: e.inspect,
@@ -45,6 +46,7 @@ type inspection struct {
 	Types         []typeCount     `json:"types"`
 	Metadata      []metadataEntry `json:"metadata"`
 	Tensors       []tensorEntry   `json:"tensors"`
+	Experts       []expertTypes   `json:"experts,omitempty"` // with --experts
 }
 
 type metadataEntry struct {
@@ -72,8 +74,16 @@ func (e *env) inspect(c *cli.Context) error {
 	}
 	defer f.Close()
 	in := inspectFile(f)
+	if c.Bool("experts") {
+		if in.Experts, err = findExpertTypes(f); err != nil {
+			return fmt.Errorf("%s: %w", c.Args().First(), err)
+		}
+	}
 	if c.Bool("json") {
 		return e.json(in)
+	}
+	if c.Bool("experts") {
+		return e.printExperts(in.Experts)
 	}
 	return e.printInspection(in, c.Bool("tensors"))
 }
@@ -143,7 +153,7 @@ func finiteJSON(v any) any {
 func (e *env) printInspection(in *inspection, tensors bool) error {
 	var rows [][]string
 	for _, m := range in.Metadata {
-		rows = append(rows, []string{printable(e.stdout, m.Key), m.Type, printable(e.stdout, shorten(m.Value))})
+		rows = append(rows, []string{shorten(m.Key), m.Type, shorten(m.Value)})
 	}
 	if err := e.table([]string{"key", "type", "value"}, rows); err != nil {
 		return err
@@ -159,7 +169,7 @@ func (e *env) printInspection(in *inspection, tensors bool) error {
 	if tensors {
 		rows = nil
 		for _, t := range in.Tensors {
-			rows = append(rows, []string{printable(e.stdout, t.Name), t.Type, strings.Trim(fmt.Sprint(t.Dims), "[]"), size(t.Bytes)})
+			rows = append(rows, []string{shorten(t.Name), t.Type, strings.Trim(fmt.Sprint(t.Dims), "[]"), size(t.Bytes)})
 		}
 		if err := e.table([]string{"tensor", "type", "dims", "size"}, rows, 3); err != nil {
 			return err
@@ -170,7 +180,8 @@ func (e *env) printInspection(in *inspection, tensors bool) error {
 }
 
 // shorten fits a value into a table: arrays by their length, long text by its
-// beginning.
+// beginning, text of more than one line or with control characters quoted as in
+// Go.
 func shorten(v any) string {
 	if r := reflect.ValueOf(v); r.Kind() == reflect.Slice {
 		return fmt.Sprintf("%d values", r.Len())

@@ -19,9 +19,9 @@ func (e *env) logitsCommand() *cli.Command {
 			"Example: llada logits --model tiny.gguf --ids 1010,324,1004 --json",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "model", Usage: "GGUF `FILE`"},
-			&cli.StringFlag{Name: "ids", Usage: "token ids, separated by commas"},
-			&cli.IntFlag{Name: "block-length", Usage: "of the block-causal mask (default: the model's)"},
-			&cli.IntFlag{Name: "threads", Aliases: []string{"t"}, Usage: "workers (default: one per processor)"},
+			&cli.StringFlag{Name: "ids", Usage: "token ids `1,2,3`"},
+			&cli.IntFlag{Name: "block-length", Usage: "blocks of `N` positions in the block-causal mask", DefaultText: "the model's"},
+			threadsFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print every logit as JSON, not the five greatest of each row"},
 		},
 		Action: e.logits,
@@ -32,14 +32,21 @@ func (e *env) logits(c *cli.Context) error {
 	if err := arguments(c, 0, ""); err != nil {
 		return err
 	}
-	if err := require(c, "model", "ids"); err != nil {
+	if err := needFlags(c, "model", "ids"); err != nil {
 		return err
 	}
 	ids, err := parseIDs(c.String("ids"))
 	if err != nil {
 		return err
 	}
-	m, err := runtime.Load(c.String("model"), runtime.LoadOptions{Threads: c.Int("threads")})
+	if len(ids) == 0 {
+		return usagef("--ids: there is no id")
+	}
+	workers, err := threads(c)
+	if err != nil {
+		return err
+	}
+	m, err := runtime.Load(c.String("model"), runtime.LoadOptions{Threads: workers})
 	if err != nil {
 		return err
 	}
@@ -50,6 +57,13 @@ func (e *env) logits(c *cli.Context) error {
 	block := m.Config.BlockLength
 	if c.IsSet("block-length") {
 		block = c.Int("block-length")
+	}
+	// Before any work, since JSON that has begun cannot be taken back.
+	if block < 1 || block > m.Config.Context {
+		return usagef("--block-length: %d is not between 1 and the model's %d positions", block, m.Config.Context)
+	}
+	if len(ids) > m.Config.Context {
+		return usagef("--ids: %d ids exceed the model's %d positions", len(ids), m.Config.Context)
 	}
 	if c.Bool("json") {
 		return e.logitsJSON(c, m, ids, block)
@@ -82,16 +96,16 @@ func (e *env) logitsJSON(c *cli.Context, m *runtime.Model, ids []int32, block in
 		return err
 	}
 	fmt.Fprintf(w, `{"ids":%s,"logits":[`, head)
-	first := true
-	err = m.Logits(c.Context, ids, block, func(row []float32) error {
-		line, err := json.Marshal(row)
+	row := 0
+	err = m.Logits(c.Context, ids, block, func(logits []float32) error {
+		line, err := json.Marshal(logits)
 		if err != nil {
-			return err // a damaged model gave an infinity
+			return fmt.Errorf("%s: the logits at position %d are not finite", m.Paths()[0], row)
 		}
-		if !first {
+		if row > 0 {
 			w.WriteByte(',')
 		}
-		first = false
+		row++
 		_, err = w.Write(line)
 		return err
 	})

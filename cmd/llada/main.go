@@ -7,52 +7,34 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
-
-	"github.com/urfave/cli/v2"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+		signals = append(signals, syscall.SIGHUP)
+	}
+	signal.Ignore(syscall.SIGPIPE) // a closed pipe is an error like others: what a command began, it clears away
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once
 	err := run(ctx, os.Args, os.Stdin, os.Stdout, os.Stderr)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "llada:", err)
+	if err != nil && !errors.Is(err, syscall.EPIPE) { // whose reader wants no more
+		stderr := newOutput(os.Stderr, nil)
+		fmt.Fprintln(stderr, "llada:", stderr.printable(message(err)))
 	}
 	os.Exit(exitCode(err))
 }
 
 // run executes one command line; args[0] is the program's name.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	e := &env{stdin: stdin, stdout: stdout, stderr: stderr}
-	app := &cli.App{
-		Name:            "llada",
-		Usage:           "convert, run and examine LLaDA2 diffusion language models",
-		Reader:          stdin,
-		Writer:          stdout,
-		ErrWriter:       stderr,
-		HideVersion:     true,
-		HideHelpCommand: true,
-		ExitErrHandler:  func(*cli.Context, error) {}, // main prints and exits
-		OnUsageError:    onUsageError,
-		Commands: []*cli.Command{
-			e.demoCommand(), e.convertCommand(), e.inspectCommand(), e.tokenizeCommand(),
-			e.runCommand(), e.logitsCommand(), e.versionCommand(),
-		},
-		Action: func(c *cli.Context) error {
-			if name := c.Args().First(); name != "" {
-				return usagef("there is no command %q; see llada --help", name)
-			}
-			return cli.ShowAppHelp(c)
-		},
-	}
-	for _, c := range app.Commands {
-		c.OnUsageError = onUsageError
-		c.HideHelpCommand = true
-	}
-	return app.RunContext(ctx, args)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	e := &env{stdin: stdin, stdout: newOutput(stdout, cancel), stderr: newOutput(stderr, nil)}
+	return e.execute(ctx, args)
 }

@@ -2,8 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -22,60 +23,16 @@ func (e *env) runCommand() *cli.Command {
 			&cli.StringFlag{Name: "model", Usage: "GGUF `FILE`"},
 			&cli.StringFlag{Name: "prompt", Usage: "`TEXT` of the user's message"},
 			&cli.StringFlag{Name: "prompt-file", Usage: "`FILE` with the text, - for standard input"},
-			&cli.StringFlag{Name: "ids", Usage: "token ids instead of a text, separated by commas"},
+			&cli.StringFlag{Name: "ids", Usage: "token ids `1,2,3` instead of a text"},
 			&cli.StringFlag{Name: "system", Usage: "`TEXT` of a system message"},
 			&cli.BoolFlag{Name: "raw", Usage: "take the text as it is, without the chat form"},
-			&cli.IntFlag{Name: "threads", Aliases: []string{"t"}, Usage: "workers (default: one per processor)"},
+			threadsFlag(),
 			&cli.BoolFlag{Name: "show", Usage: "watch the blocks denoise; without a terminal, print block by block"},
-			&cli.BoolFlag{Name: "json", Usage: "print ids, text, forwards and timings as JSON"},
+			&cli.StringFlag{Name: "trace", Usage: "`FILE` to write every decision to, one JSON object a line for each step"},
+			&cli.BoolFlag{Name: "json", Usage: "print ids, text, forwards and timings as one JSON document"},
 		}, settingFlags()...),
 		Action: e.run,
 	}
-}
-
-// settingFlags are the flags of runtime.Options. Defaults that a model file
-// names are not shown as values here: settings keeps what the file says.
-func settingFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.IntFlag{Name: "gen-length", Usage: "most tokens of the answer (default: 2048, or what the model has room for)"},
-		&cli.IntFlag{Name: "block-length", Usage: "positions denoised together (default: the model's, 32)"},
-		&cli.IntFlag{Name: "steps", Usage: "most denoising steps of a block (default: the model's, 32)"},
-		&cli.Float64Flag{Name: "threshold", Usage: "accept tokens more probable than this (default: the model's, 0.95)"},
-		&cli.Float64Flag{Name: "temperature", Usage: "sample at this temperature; 0 takes the most probable token"},
-		&cli.IntFlag{Name: "top-k", Usage: "sample among this many tokens; 0 among all"},
-		&cli.Float64Flag{Name: "top-p", Usage: "sample within this share of the probability; 0 or 1 within all"},
-		&cli.Uint64Flag{Name: "seed", Usage: "of the sampling"},
-		&cli.IntFlag{Name: "minimal-topk", Value: 1, Usage: "limits steps to gen-length / minimal-topk"},
-		&cli.BoolFlag{Name: "eos-early-stop", Usage: "stop inside a block once the answer is complete"},
-		&cli.StringFlag{Name: "policy", Value: "threshold", Usage: "which tokens a step accepts: threshold"},
-		&cli.StringFlag{Name: "profile", Value: "exact", Usage: "exact, or reference: recompute everything at every step"},
-	}
-}
-
-// settings returns the model's defaults with what the command line changes.
-func settings(c *cli.Context, m *runtime.Model, prompt int) (runtime.Options, error) {
-	o := m.Defaults()
-	o.GenLength = max(1, min(o.GenLength, m.Config.Context-prompt))
-	for name, field := range map[string]*int{
-		"gen-length": &o.GenLength, "block-length": &o.BlockLength, "steps": &o.Steps,
-		"top-k": &o.TopK, "minimal-topk": &o.MinimalTopK,
-	} {
-		if c.IsSet(name) {
-			*field = c.Int(name)
-		}
-	}
-	if c.IsSet("threshold") {
-		o.Threshold = float32(c.Float64("threshold"))
-	}
-	if policy := c.String("policy"); policy != "threshold" {
-		return o, usagef("--policy: %q is not one of threshold", policy)
-	}
-	o.Temperature, o.TopP, o.Seed = c.Float64("temperature"), c.Float64("top-p"), c.Uint64("seed")
-	o.EOSEarlyStop, o.Profile = c.Bool("eos-early-stop"), runtime.Profile(c.String("profile"))
-	if err := m.Check(&o, prompt); err != nil {
-		return o, usageError{err}
-	}
-	return o, nil
 }
 
 // answer is what run --json prints.
@@ -83,7 +40,7 @@ type answer struct {
 	PromptIDs     []int32            `json:"prompt_ids"`
 	IDs           []int32            `json:"ids"`
 	Text          string             `json:"text"`
-	Finish        string             `json:"finish"`
+	Finish        string             `json:"finish"` // eos, length, or interrupted
 	Forwards      runtime.Forwards   `json:"forwards"`
 	StepsPerBlock []int              `json:"steps_per_block"`
 	TPF           float64            `json:"tpf"`
@@ -94,7 +51,7 @@ type answer struct {
 
 type modelInfo struct {
 	File   string `json:"file"`
-	SHA256 string `json:"sha256"`
+	SHA256 string `json:"sha256"` // of all its files; empty after an interrupt
 	Type   string `json:"type"`
 }
 
@@ -102,21 +59,32 @@ func (e *env) run(c *cli.Context) error {
 	if err := arguments(c, 0, ""); err != nil {
 		return err
 	}
-	if err := require(c, "model"); err != nil {
+	if err := needFlags(c, "model"); err != nil {
 		return err
 	}
 	from, err := exactlyOne(c, "prompt", "prompt-file", "ids")
 	if err != nil {
 		return err
 	}
+	ids, err := parseIDs(c.String("ids"))
+	if err != nil {
+		return err
+	}
+	if err := checkRun(c, from, ids); err != nil {
+		return err
+	}
+	workers, err := threads(c)
+	if err != nil {
+		return err
+	}
 	start := time.Now()
-	m, err := runtime.Load(c.String("model"), runtime.LoadOptions{Threads: c.Int("threads")})
+	m, err := runtime.Load(c.String("model"), runtime.LoadOptions{Threads: workers})
 	if err != nil {
 		return err
 	}
 	defer m.Close()
 	load := time.Since(start)
-	prompt, err := e.promptIDs(c, m, from)
+	prompt, err := e.promptIDs(c, m, from, ids)
 	if err != nil {
 		return err
 	}
@@ -124,52 +92,82 @@ func (e *env) run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	var show *show
-	if c.Bool("show") && !c.Bool("json") {
-		show = newShow(e.stdout, m)
-		opt.OnStep = show.step
-	}
-	result, err := m.Generate(c.Context, prompt, opt)
+	show := newShow(e.stdout, m)
+	result, err := generate(c, m, prompt, opt, show)
 	if result == nil {
 		return err
 	}
-	if show != nil {
-		show.end(result)
-	} else if !c.Bool("json") {
-		e.printAnswer(m, result)
-	}
-	if err != nil {
-		return fmt.Errorf("%w after %d tokens", err, len(result.IDs))
-	}
+	// Of an interrupted answer, what there is.
 	if c.Bool("json") {
-		a, err := describe(c.Context, m, prompt, result, opt, load)
-		if err != nil {
-			return err
+		a := describe(m, prompt, result, opt, load)
+		if err == nil {
+			a.Model.SHA256, err = m.SHA256(c.Context)
 		}
-		return e.json(a)
+		return errors.Join(err, e.json(a))
 	}
+	show.end(result)
 	fmt.Fprintf(e.stderr, "%d tokens, %d forwards (%.2f tokens per forward), %.1f s\n",
 		len(result.IDs), result.Forwards.Denoise, result.TPF(), time.Since(start).Seconds())
+	return err
+}
+
+// generate answers the prompt under the eyes of --show and --trace.
+func generate(c *cli.Context, m *runtime.Model, prompt []int32, opt runtime.Options, show *show) (*runtime.Result, error) {
+	if c.Bool("show") {
+		opt.OnStep = show.step
+	}
+	if !c.IsSet("trace") {
+		return m.Generate(c.Context, prompt, opt)
+	}
+	ctx, cancel := context.WithCancel(c.Context)
+	defer cancel()
+	trace, err := createTrace(c.String("trace"), slices.Concat(m.Paths(), []string{c.String("prompt-file")}), m.MaskID, cancel)
+	if err != nil {
+		return nil, err
+	}
+	opt.OnStep = func(step runtime.Step) {
+		if c.Bool("show") {
+			show.step(step)
+		}
+		trace.step(step)
+	}
+	result, err := m.Generate(ctx, prompt, opt)
+	if failed := trace.close(); failed != nil {
+		err = failed // which cancelled ctx
+	}
+	return result, err
+}
+
+// checkRun reports flags that contradict each other.
+func checkRun(c *cli.Context, from string, ids []int32) error {
+	switch {
+	case from == "ids" && len(ids) == 0:
+		return usagef("--ids: there is no id")
+	case from == "ids" && (c.IsSet("system") || c.Bool("raw")):
+		return usagef("--system and --raw are for texts, not for --ids")
+	case c.IsSet("system") && c.Bool("raw"):
+		return usagef("--system needs the chat form, which --raw leaves out")
+	case c.Bool("show") && c.Bool("json"):
+		return usagef("--show is for people and --json for programs: give one of them")
+	case c.IsSet("trace") && c.String("trace") == "":
+		return usagef("--trace is empty; see llada run --help")
+	case c.String("policy") != "threshold":
+		return usagef("--policy: %q is not one of threshold", c.String("policy"))
+	}
 	return nil
 }
 
-// promptIDs returns the ids of the prompt that the flags describe.
-func (e *env) promptIDs(c *cli.Context, m *runtime.Model, from string) ([]int32, error) {
+// promptIDs returns the ids of the prompt that the flags describe, which are
+// the given ones for --ids.
+func (e *env) promptIDs(c *cli.Context, m *runtime.Model, from string, ids []int32) ([]int32, error) {
 	if from == "ids" {
-		if c.IsSet("system") || c.Bool("raw") {
-			return nil, usagef("--system and --raw are for texts, not for --ids")
-		}
-		ids, err := parseIDs(c.String("ids"))
-		if err != nil {
-			return nil, err
-		}
 		if err := m.CheckIDs(ids); err != nil {
 			return nil, usagef("--ids: %w", err)
 		}
 		return ids, nil
 	}
 	if m.Tokenizer == nil {
-		return nil, fmt.Errorf("%s has no vocabulary, since it was converted from a checkpoint without tokenizer.json: use --ids", m.Paths()[0])
+		return nil, usagef("%s has no vocabulary, since it was converted from a checkpoint without tokenizer.json: use --ids", m.Paths()[0])
 	}
 	text := c.String("prompt")
 	if from == "prompt-file" {
@@ -179,9 +177,6 @@ func (e *env) promptIDs(c *cli.Context, m *runtime.Model, from string) ([]int32,
 		}
 	}
 	if c.Bool("raw") {
-		if c.IsSet("system") {
-			return nil, usagef("--system needs the chat form, which --raw leaves out")
-		}
 		return m.Tokenizer.Encode(text), nil
 	}
 	var messages []tokenizer.Message
@@ -191,20 +186,8 @@ func (e *env) promptIDs(c *cli.Context, m *runtime.Model, from string) ([]int32,
 	return m.Tokenizer.EncodeChat(append(messages, tokenizer.Message{Role: "user", Content: text}))
 }
 
-// printAnswer prints the text, or the ids of a model without a vocabulary.
-func (e *env) printAnswer(m *runtime.Model, r *runtime.Result) {
-	if m.Tokenizer == nil {
-		fmt.Fprintln(e.stdout, joinIDs(r.IDs))
-		return
-	}
-	fmt.Fprintln(e.stdout, strings.TrimSuffix(printable(e.stdout, m.Text(r.IDs)), "\n"))
-}
-
-func describe(ctx context.Context, m *runtime.Model, prompt []int32, r *runtime.Result, opt runtime.Options, load time.Duration) (*answer, error) {
-	sum, err := m.SHA256(ctx)
-	if err != nil {
-		return nil, err
-	}
+// describe leaves out the model's digest, which takes reading all of it.
+func describe(m *runtime.Model, prompt []int32, r *runtime.Result, opt runtime.Options, load time.Duration) *answer {
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 	return &answer{
 		PromptIDs: prompt, IDs: r.IDs, Text: m.Text(r.IDs), Finish: r.Finish,
@@ -214,6 +197,6 @@ func describe(ctx context.Context, m *runtime.Model, prompt []int32, r *runtime.
 			"total": ms(load + r.Prefill + r.Denoise + r.Commit),
 		},
 		Settings: opt,
-		Model:    modelInfo{File: m.Paths()[0], SHA256: sum, Type: m.FileType()},
-	}, nil
+		Model:    modelInfo{File: m.Paths()[0], Type: m.FileType()},
+	}
 }

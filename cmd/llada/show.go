@@ -9,25 +9,26 @@ import (
 	"lladakit/runtime"
 )
 
-// show prints an answer as it comes into being. On a terminal the block that is
-// being denoised stands in a region of its own below the finished text, redrawn
-// at every step; elsewhere only finished text is printed, block by block.
+// show prints an answer, and with step as it comes into being: on a terminal the
+// block that is being denoised stands in a region below the finished text,
+// elsewhere the text comes block by block. Without a vocabulary it prints ids.
 type show struct {
-	w       io.Writer
+	out     *output
 	m       *runtime.Model
-	decoder *tokenizer.Decoder // nil without a vocabulary: ids are printed
-	columns int                // of the terminal; 0 without one
-	column  int                // where the finished text ends in its line
-	region  int                // lines that the region has
+	region  *region            // nil without a terminal
+	decoder *tokenizer.Decoder // nil without a vocabulary
 	shown   int                // tokens of the answer that are printed
 	ended   bool               // the turn is over: what follows is not printed
-	block   int                // the block that the region shows
+	newline bool               // what is printed ends with one
+	block   int                // the block that is being denoised
 	tokens  []int32            // of it, without the prompt's
 }
 
-func newShow(w io.Writer, m *runtime.Model) *show {
-	s := &show{w: w, m: m, block: -1}
-	s.columns, _ = terminal(w)
+func newShow(out *output, m *runtime.Model) *show {
+	s := &show{out: out, m: m, block: -1}
+	if out.terminal() {
+		s.region = &region{w: out, columns: out.columns, rows: out.rows}
+	}
 	if m.Tokenizer != nil {
 		s.decoder = m.Tokenizer.NewDecoder(true)
 	}
@@ -36,101 +37,91 @@ func newShow(w io.Writer, m *runtime.Model) *show {
 
 // step is called after every denoising step.
 func (s *show) step(step runtime.Step) {
-	if step.Block != s.block {
-		s.finishBlock()
+	if step.Block != s.block { // the one before is final
+		s.print(s.text(s.tokens))
 		s.block = step.Block
 	}
 	s.tokens = append(s.tokens[:0], step.Tokens[step.Prompt:]...)
-	if s.columns == 0 {
-		return
+	if s.region != nil {
+		head := span{"2", fmt.Sprintf("[block %d, step %d] ", step.Block, step.Step+1)}
+		s.region.draw(append([]span{head}, s.spans(step.Wrote[step.Prompt:])...))
 	}
-	s.clearRegion()
-	var b strings.Builder
+}
+
+// spans shows the block's tokens: masks and ends dim, new ones bold.
+func (s *show) spans(wrote []bool) []span {
+	var spans []span
+	var d *tokenizer.Decoder
+	if s.decoder != nil {
+		d = s.m.Tokenizer.NewDecoder(false)
+	}
 	for i, id := range s.tokens {
+		text, style := "", ""
+		if wrote[i] {
+			style = "1"
+		}
 		switch {
 		case id == s.m.MaskID:
-			b.WriteString("\x1b[2m░\x1b[0m")
-		case step.Wrote[step.Prompt+i]:
-			b.WriteString("\x1b[1m" + s.piece(id) + "\x1b[0m")
-		default:
-			b.WriteString(s.piece(id))
+			text, style = "░", "2"
+		case id == s.m.EOSID: // which often fills the rest of a block
+			text, style = "∎", "2"
+		case d == nil:
+			text = fmt.Sprint(id, " ")
+		default: // a character that goes on in the next token is shown there
+			text = d.Write(id)
+			if i+1 == len(s.tokens) || s.tokens[i+1] == s.m.MaskID || s.tokens[i+1] == s.m.EOSID {
+				text += d.Flush()
+			}
 		}
+		spans = append(spans, span{style, s.oneLine(text)})
 	}
-	head := fmt.Sprintf("[block %d, step %d] ", step.Block, step.Step+1)
-	plain := head
-	for _, id := range s.tokens {
-		if id == s.m.MaskID {
-			plain += "░"
-		} else {
-			plain += s.piece(id)
-		}
-	}
-	s.region = (width(plain)-1)/s.columns + 1
-	fmt.Fprint(s.w, "\n\x1b[2m"+head+"\x1b[0m"+b.String())
+	return spans
 }
 
-// piece returns a token's text on one line.
-func (s *show) piece(id int32) string {
-	if s.decoder == nil {
-		return fmt.Sprint(id, " ")
-	}
-	text := s.m.Tokenizer.Decode([]int32{id}, false)
-	return printable(s.w, strings.NewReplacer("\n", "⏎", "\t", "→").Replace(text))
-}
+var visible = strings.NewReplacer("\n", "⏎", "\t", "→")
 
-// clearRegion removes the region and puts the cursor behind the finished text.
-func (s *show) clearRegion() {
-	if s.region == 0 {
-		return
-	}
-	fmt.Fprint(s.w, "\r"+strings.Repeat("\x1b[A", s.region-1)+"\x1b[J\x1b[A")
-	if s.column > 0 {
-		fmt.Fprintf(s.w, "\x1b[%dC", s.column)
-	}
-	s.region = 0
-}
-
-// finishBlock prints the text of the block that the region shows: its tokens
-// are final, since a later one has begun.
-func (s *show) finishBlock() {
-	s.clearRegion()
-	s.print(s.tokens)
-	s.tokens = s.tokens[:0]
-}
+func (s *show) oneLine(text string) string { return s.out.printable(visible.Replace(text)) }
 
 // end prints the rest of the answer, which the last block may exceed.
 func (s *show) end(r *runtime.Result) {
-	s.clearRegion()
-	s.print(r.IDs[min(s.shown, len(r.IDs)):])
-	fmt.Fprintln(s.w)
+	text := s.text(r.IDs[min(s.shown, len(r.IDs)):])
+	if s.decoder != nil && !s.ended {
+		text += s.decoder.Flush()
+	}
+	s.print(text)
+	if !s.newline && len(r.IDs) > 0 {
+		s.print("\n")
+	}
 }
 
-// print prints the next tokens of the answer, up to the end of the turn.
-func (s *show) print(ids []int32) {
+// text returns what the next tokens of the answer add to it.
+func (s *show) text(ids []int32) string {
+	first := s.shown == 0
 	s.shown += len(ids)
-	if s.ended {
-		return
+	switch {
+	case len(ids) == 0 || s.ended:
+		return ""
+	case s.decoder == nil && first:
+		return joinIDs(ids)
+	case s.decoder == nil:
+		return "," + joinIDs(ids)
 	}
 	turn := s.m.Turn(ids)
-	s.ended = len(turn) < len(ids)
-	text := ""
-	if s.decoder == nil {
-		for _, id := range turn {
-			text += fmt.Sprint(id, " ")
-		}
+	text := s.decoder.Write(turn...)
+	if s.ended = len(turn) < len(ids); s.ended {
+		text += s.decoder.Flush()
+	}
+	return text
+}
+
+// print prints finished text.
+func (s *show) print(text string) {
+	if text != "" {
+		s.newline = strings.HasSuffix(text, "\n")
+	}
+	if s.region != nil {
+		s.region.print(s.out.printable(text))
 	} else {
-		text = s.decoder.Write(turn...)
-		if s.ended {
-			text += s.decoder.Flush()
-		}
+		io.WriteString(s.out, text)
 	}
-	text = printable(s.w, text)
-	fmt.Fprint(s.w, text)
-	if s.columns == 0 {
-		return
-	}
-	if at := strings.LastIndexByte(text, '\n'); at >= 0 {
-		s.column, text = 0, text[at+1:]
-	}
-	s.column = (s.column + width(text)) % s.columns
 }

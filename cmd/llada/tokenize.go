@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -21,7 +20,7 @@ func (e *env) tokenizeCommand() *cli.Command {
 			&cli.StringFlag{Name: "model", Usage: "GGUF `FILE`"},
 			&cli.StringFlag{Name: "text", Usage: "`TEXT` to turn into ids"},
 			&cli.StringFlag{Name: "text-file", Usage: "`FILE` with the text, - for standard input"},
-			&cli.StringFlag{Name: "ids", Usage: "ids to turn into text, separated by commas"},
+			&cli.StringFlag{Name: "ids", Usage: "token ids `1,2,3` to turn into text"},
 			&cli.BoolFlag{Name: "chat", Usage: "wrap the text as one user message in the chat form"},
 			&cli.BoolFlag{Name: "json", Usage: "print ids, pieces and text as JSON"},
 		},
@@ -33,7 +32,7 @@ func (e *env) tokenize(c *cli.Context) error {
 	if err := arguments(c, 0, ""); err != nil {
 		return err
 	}
-	if err := require(c, "model"); err != nil {
+	if err := needFlags(c, "model"); err != nil {
 		return err
 	}
 	from, err := exactlyOne(c, "text", "text-file", "ids")
@@ -43,16 +42,16 @@ func (e *env) tokenize(c *cli.Context) error {
 	if c.Bool("chat") && from == "ids" {
 		return usagef("--chat is for texts, not for --ids")
 	}
+	ids, err := parseIDs(c.String("ids"))
+	if err != nil {
+		return err
+	}
 	t, err := openTokenizer(c.String("model"))
 	if err != nil {
 		return err
 	}
-	var ids []int32
 	switch from {
 	case "ids":
-		if ids, err = parseIDs(c.String("ids")); err != nil {
-			return err
-		}
 		for _, id := range ids {
 			if id < 0 || int(id) >= t.Size() {
 				return usagef("--ids: %d is outside the vocabulary of %d", id, t.Size())
@@ -80,13 +79,10 @@ func (e *env) tokenize(c *cli.Context) error {
 		for i, id := range ids {
 			pieces[i], _ = t.Piece(id)
 		}
-		if ids == nil {
-			ids = []int32{}
-		}
 		return e.json(map[string]any{"ids": ids, "pieces": pieces, "text": text})
 	}
 	if from == "ids" {
-		_, err = fmt.Fprintln(e.stdout, printable(e.stdout, text))
+		_, err = fmt.Fprintln(e.stdout, e.stdout.printable(text))
 		return err
 	}
 	_, err = fmt.Fprintln(e.stdout, joinIDs(ids))
@@ -107,8 +103,4 @@ func openTokenizer(path string) (*tokenizer.Tokenizer, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return t, nil
-}
-
-func joinIDs(ids []int32) string {
-	return strings.Trim(strings.ReplaceAll(fmt.Sprint(ids), " ", ","), "[]")
 }

@@ -13,7 +13,7 @@ func (e *env) versionCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "version",
 		Usage:     "print the version of the program",
-		UsageText: "llada version [--json]",
+		UsageText: "llada version [--json]\n\nExample: llada version",
 		Flags:     []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print it as JSON"}},
 		Action:    e.version,
 	}
@@ -38,6 +38,9 @@ func (e *env) version(c *cli.Context) error {
 	if c.Bool("json") {
 		return e.json(map[string]string{"version": version, "commit": commit, "go": goruntime.Version(), "platform": platform})
 	}
-	_, err := fmt.Fprintf(e.stdout, "llada %s %s %s %s\n", version, commit, goruntime.Version(), platform)
+	if commit != "" {
+		version += " " + commit
+	}
+	_, err := fmt.Fprintf(e.stdout, "llada %s %s %s\n", version, goruntime.Version(), platform)
 	return err
 }

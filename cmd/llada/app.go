@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+
+	"github.com/urfave/cli/v2"
+)
+
+// execute runs one command line. It returns the first error of standard output
+// before any other, which may be its consequence.
+func (e *env) execute(ctx context.Context, args []string) error {
+	app := &cli.App{
+		Name:            "llada",
+		Usage:           "convert, run and examine LLaDA2 diffusion language models",
+		UsageText:       "llada COMMAND [flags]\n\nExample: llada demo",
+		Reader:          e.stdin,
+		Writer:          e.stdout,
+		ErrWriter:       e.stderr,
+		HideVersion:     true,
+		HideHelpCommand: true,
+		Flags:           []cli.Flag{cli.HelpFlag},     // which the library leaves out beside a command help
+		ExitErrHandler:  func(*cli.Context, error) {}, // main prints and exits
+		OnUsageError:    onUsageError,
+
+		// An expression may have commas: a repeatable flag is given again.
+		DisableSliceFlagSeparator: true,
+
+		Commands: []*cli.Command{
+			e.demoCommand(), e.convertCommand(), e.quantizeCommand(), e.imatrixCommand(), e.inspectCommand(), e.verifyCommand(), e.kldCommand(),
+			e.tokenizeCommand(), e.runCommand(), e.logitsCommand(), e.versionCommand(), helpCommand(),
+		},
+		Action: func(c *cli.Context) error {
+			if c.NArg() > 0 {
+				return noCommand(c.Args().First())
+			}
+			return cli.ShowAppHelp(c)
+		},
+	}
+	for _, c := range app.Commands {
+		c.OnUsageError = onUsageError
+		c.HideHelpCommand = true
+		for _, f := range c.Flags {
+			if b, ok := f.(*cli.BoolFlag); ok {
+				b.DisableDefaultText = true // "(default: false)"
+			}
+		}
+	}
+	err := app.RunContext(ctx, args)
+	if e.stdout.err != nil {
+		return e.stdout.err
+	}
+	return err
+}
+
+// helpCommand takes the place of the library's, which passes over what it does
+// not understand.
+func helpCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "help",
+		Usage:     "show the commands, or the flags of one",
+		UsageText: "llada help [COMMAND]\n\nExample: llada help run",
+		Action: func(c *cli.Context) error {
+			switch name := c.Args().First(); {
+			case c.NArg() == 0:
+				return cli.ShowAppHelp(c)
+			case c.NArg() > 1:
+				return arguments(c, 1, "COMMAND")
+			case c.App.Command(name) == nil:
+				return noCommand(name)
+			default:
+				return cli.ShowCommandHelp(c.Lineage()[1], name)
+			}
+		},
+	}
+}
+
+func noCommand(name string) error {
+	return usagef("there is no command %q; see llada --help", name)
+}

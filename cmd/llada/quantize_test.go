@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// data writes prompts to a file.
+func data(t testing.TB, lines ...string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "prompts.txt")
+	require.NoError(t, os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o666))
+	return path
+}
+
+// TestFromCheckpointToBudget goes the whole way: importance, a file of a size,
+// its recipe used again, its types shown, its distance.
+func TestFromCheckpointToBudget(t *testing.T) {
+	dir := t.TempDir()
+	prompts := data(t, "How many keys are 6 and 10 keys?")
+	imatrix := filepath.Join(dir, "tiny.imatrix")
+	m := document[struct {
+		File     string   `json:"file"`
+		Prompts  int      `json:"prompts"`
+		Entries  int      `json:"entries"`
+		Rows     []uint64 `json:"rows_by_mask_share"`
+		Coverage struct {
+			Experts int      `json:"experts"`
+			Never   []string `json:"never"`
+			Rarely  []string `json:"rarely"`
+		} `json:"coverage"`
+	}](t, "imatrix --gen-length 32 --sensitivity 1 --json --model "+models.tiny+" --data "+prompts+" --out "+imatrix)
+	assert.Equal(t, []any{imatrix, 1, 48}, []any{m.File, m.Prompts, m.Coverage.Experts})
+	assert.Len(t, m.Rows, 5)
+
+	fitted := filepath.Join(dir, "fitted.gguf")
+	type file struct {
+		Files     []string `json:"files"`
+		Recipe    string   `json:"recipe"`
+		Bytes     int64    `json:"bytes"`
+		Type      string   `json:"type"`
+		Tensors   int      `json:"tensors"`
+		Weights   uint64   `json:"weights"`
+		Bits      float64  `json:"bits_per_weight"`
+		NonFinite int      `json:"nonfinite"`
+		Fallbacks []string `json:"fallbacks"`
+		Neutral   int      `json:"neutral_experts"`
+		Fit       struct {
+			Error float64 `json:"error"`
+			Gap   float64 `json:"gap"`
+		} `json:"fit"`
+		Seconds float64 `json:"seconds"`
+	}
+	f := document[file](t, "quantize --json --target-size 2.4MB --imatrix "+imatrix+" --from "+models.tiny+" --out "+fitted)
+	assert.LessOrEqual(t, f.Bytes, int64(2_400_000))
+	assert.Greater(t, f.Bytes, int64(2_350_000))
+	assert.Equal(t, filepath.Join(dir, "fitted.recipe.yaml"), f.Recipe)
+	assert.Positive(t, f.Fit.Error)
+
+	again := filepath.Join(dir, "again.gguf")
+	done(t, "convert --recipe "+f.Recipe+" --imatrix "+imatrix+" --from "+models.tinyDir+" --out "+again)
+	assert.Equal(t, digest(t, fitted), digest(t, again))
+
+	grid := done(t, "inspect --experts "+fitted)
+	assert.Contains(t, grid, "layer 3 down     0 ")
+	assert.Contains(t, grid, "A ")
+	experts := document[struct {
+		inspection
+		Experts []expertTypes `json:"experts"`
+	}](t, "inspect --json --experts "+fitted).Experts
+	require.Len(t, experts, 9)
+	assert.Len(t, experts[8].Types, 16)
+
+	type figures struct {
+		Positions int `json:"positions"`
+		KLD, Top1 any
+	}
+	d := done(t, "kld --json --gen-length 32 --model "+fitted+" --reference "+models.tiny+" --data "+prompts)
+	for _, field := range []string{`"by_mask_share"`, `"up_to": 0.25`, `"kld"`, `"top1"`, `"prob_change"`, `"low"`, `"positions"`} {
+		assert.Contains(t, d, field)
+	}
+	table := done(t, "kld --gen-length 32 --model "+models.tiny+" --reference "+models.tiny+" --data "+prompts)
+	assert.Contains(t, table, "up to 100 %")
+	assert.Contains(t, table, "0.00000 (0.00000 to 0.00000)")
+}
+
+func TestQuantizePlan(t *testing.T) {
+	out := done(t, "quantize --dry-run --pure --type q5_0 --tensor-type attn_q,v|attn_qkv=q8_0 --from "+models.tiny)
+	assert.Regexp(t, `blk\.0\.attn_qkv\.weight +│ q8_0 `, out, "an expression may have a comma")
+	assert.Regexp(t, `output\.weight +│ q5_0 `, out)
+	out = done(t, "quantize --dry-run --type q4_0 --output-type f16 --embedding-type q8_0 --from "+models.tiny,
+		"--expert-type", "layers=1 experts=0-3:q8_0 rest:q4_1", "--expert-type", "matrix=down experts=0:f16")
+	assert.Regexp(t, `blk\.1\.ffn_up_exps\.0\.weight +│ q8_0 +│ 256 64 4 `, out)
+	assert.Regexp(t, `blk\.1\.ffn_up_exps\.1\.weight +│ q4_1 +│ 256 64 12 `, out)
+	assert.Regexp(t, `blk\.1\.ffn_up_exps\.index +│ i32 `, out)
+	assert.Regexp(t, `blk\.2\.ffn_down_exps\.0\.weight +│ f16 +│ 64 256 1 `, out)
+	assert.Regexp(t, `output\.weight +│ f16 `, out)
+	assert.Regexp(t, `token_embd\.weight +│ q8_0 `, out)
+}
+
+func TestQuantizeErrors(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out.gguf")
+	from := " --from " + models.tiny + " --out " + out
+	for line, want := range map[string]string{
+		"quantize" + from: "give one of --type",
+		"quantize --type q4_0 --target-size 1MB" + from:                                          "give one or the other",
+		"quantize --target-size 1MB --bpw 4" + from:                                              "give one of them",
+		"quantize --bpw -1" + from:                                                               "--bpw: -1 is not between",
+		"quantize --target-size 1" + "X" + from:                                                  `"1X" is not a size`,
+		"quantize --type q9_9" + from:                                                            `type "q9_9" is not one of`,
+		"quantize --type q4_0 --output-type q4_k_m" + from:                                       `type "q4_k_m" is not one of`,
+		"quantize --type q4_0 --tensor-type x" + from:                                            "want REGEX=TYPE",
+		"quantize --type q4_0 --expert-type x" + from:                                            "expert rule",
+		"imatrix --data x --out y":                                                               "flag --model is missing",
+		"kld --model x --data y":                                                                 "flag --reference is missing",
+		"imatrix --limit 0 --model " + models.tiny + " --data " + data(t, "x") + " --out " + out: "--limit: 0 is not positive",
+	} {
+		o := llada(t, line)
+		assert.Equal(t, 2, o.code, "%s: %v", line, o.err)
+		assert.ErrorContains(t, o.err, want, line)
+	}
+	for line, want := range map[string]string{
+		"quantize --target-size 500kB" + from:                                                                                     "the size is too small",
+		"quantize --type q4_0 --tensor-type nothing=q8_0" + from:                                                                  "nothing",
+		"quantize --type q4_0 --from " + quantized(t) + " --out " + out:                                                           "--requantize accepts it",
+		"quantize --type q4_0 --from " + models.tiny + " --out " + models.tiny:                                                    "is a file of the checkpoint",
+		"quantize --type q4_0 --imatrix " + models.tiny + from:                                                                    "not an importance matrix",
+		"kld --model " + models.narrow + " --reference " + models.tiny + " --data " + data(t, "How many keys are 6 and 10 keys?"): "different vocabularies",
+		"imatrix --model " + models.narrow + " --data " + data(t, "How many keys are 6 and 10 keys?") + " --out " + out:           "no vocabulary",
+	} {
+		o := llada(t, line)
+		assert.Equal(t, 1, o.code, "%s: %v", line, o.err)
+		assert.ErrorContains(t, o.err, want, line)
+	}
+	assert.NoFileExists(t, out)
+}
+
+// quantized returns a file in blocks.
+func quantized(t testing.TB) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "q8_0.gguf")
+	done(t, "convert --type q8_0 --from "+models.tinyDir+" --out "+path)
+	return path
+}
+
+// TestImatrixInterrupted requires that nothing is left of a measurement that did
+// not end.
+func TestImatrixInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	dir := t.TempDir()
+	err := run(ctx, []string{"llada", "imatrix", "--model", models.tiny, "--data", data(t, "How many keys are 6 and 10 keys?"), "--out", filepath.Join(dir, "x")},
+		strings.NewReader(""), &strings.Builder{}, &strings.Builder{})
+	assert.Equal(t, 4, exitCode(err))
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Empty(t, left)
+}
