@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"unicode"
 
 	"lladakit/internal/arch"
 	"lladakit/internal/tokenizer"
@@ -227,8 +229,8 @@ func (c *Checkpoint) readIndex() (map[string]map[string]bool, error) {
 	}
 	byShard := map[string]map[string]bool{}
 	for tensor, file := range index.WeightMap {
-		if file != filepath.Base(file) || !filepath.IsLocal(file) {
-			return nil, fmt.Errorf("%s: tensor %q: %q is not a file of this folder", indexFile, tensor, file)
+		if file != filepath.Base(file) || !filepath.IsLocal(file) || !plainName(file) {
+			return nil, fmt.Errorf("%s: tensor %.200q: %.200q is not a file of this folder", indexFile, tensor, file)
 		}
 		if byShard[file] == nil {
 			byShard[file] = map[string]bool{}
@@ -238,20 +240,26 @@ func (c *Checkpoint) readIndex() (map[string]map[string]bool, error) {
 	return byShard, nil
 }
 
+// plainName reports whether a file may have the name: error messages will show
+// it as it is.
+func plainName(name string) bool {
+	return len(name) <= 255 && strings.IndexFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
+}
+
 // addTensors takes the tensors of a shard, which must be those that the index
 // (nil: there is none) promises for it.
 func (c *Checkpoint) addTensors(s *shard, index map[string]map[string]bool) error {
 	for _, name := range slices.Sorted(maps.Keys(index[s.name])) {
 		if s.tensors[name] == nil {
-			return fmt.Errorf("%s: tensor %q, which %s promises, is missing", s.name, name, indexFile)
+			return fmt.Errorf("%s: tensor %.200q, which %s promises, is missing", s.name, name, indexFile)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.tensors)) {
 		if index != nil && !index[s.name][name] {
-			return fmt.Errorf("%s: tensor %q is not in %s", s.name, name, indexFile)
+			return fmt.Errorf("%s: tensor %.200q is not in %s", s.name, name, indexFile)
 		}
 		if other := c.tensors[name]; other != nil {
-			return fmt.Errorf("%s: tensor %q is in %s too", s.name, name, other.shard.name)
+			return fmt.Errorf("%s: tensor %.200q is in %s too", s.name, name, other.shard.name)
 		}
 		src, err := s.source(name)
 		if err != nil {

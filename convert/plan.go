@@ -123,7 +123,7 @@ func (c *Checkpoint) list() ([]tensor, error) {
 		all = append(all, tensor{t, matricesOf(&t, sources)})
 	}
 	for _, name := range slices.Sorted(maps.Keys(unused)) {
-		return nil, fmt.Errorf("%s: tensor %q is none of LLaDA2's", unused[name].shard.name, name)
+		return nil, fmt.Errorf("%s: tensor %.200q is none of LLaDA2's", unused[name].shard.name, name)
 	}
 	switch {
 	case norms == 0 && !cfg.QKNorm:

@@ -16,6 +16,9 @@ import (
 	"lladakit/internal/mmap"
 )
 
+// maxRank bounds the dimensions of a tensor that messages may have to show.
+const maxRank = 8
+
 // shard is one mapped safetensors file.
 type shard struct {
 	path    string
@@ -45,7 +48,7 @@ func openShard(path string) (*shard, error) {
 	if err != nil {
 		err = explain(f.Data, err)
 	} else if twice := repeated(f.Data[8 : 8+header]); twice != "" {
-		err = fmt.Errorf("tensor %q occurs twice in the header", twice)
+		err = fmt.Errorf("tensor %.200q occurs twice in the header", twice)
 	}
 	if err != nil {
 		f.Close()
@@ -61,7 +64,10 @@ func (s *shard) source(name string) (*source, error) {
 	switch t.DType {
 	case safetensors.F32, safetensors.F16, safetensors.BF16:
 	default:
-		return nil, fmt.Errorf("%s: tensor %q has dtype %s, not F32, F16 or BF16", s.name, name, t.DType)
+		return nil, fmt.Errorf("%s: tensor %.200q has dtype %s, not F32, F16 or BF16", s.name, name, t.DType)
+	}
+	if len(t.Shape) > maxRank {
+		return nil, fmt.Errorf("%s: tensor %.200q has %d dimensions", s.name, name, len(t.Shape))
 	}
 	src := &source{name: name, shard: s, dtype: t.DType, off: s.data + int64(t.DataOffsets[0])}
 	src.data = s.file.Data[src.off : s.data+int64(t.DataOffsets[1])]
@@ -122,24 +128,27 @@ func explain(data []byte, reason error) error {
 			continue
 		}
 		if err := json.Unmarshal(entries[name], &t); err != nil {
-			return fmt.Errorf("%w: tensor %q", reason, name)
+			return fmt.Errorf("%w: tensor %.200q", reason, name)
 		}
 		if t.Offsets[1] > body || t.Offsets[0] > t.Offsets[1] {
-			return fmt.Errorf("%w: tensor %q needs bytes %d to %d of %d (truncated?)", reason, name, t.Offsets[0], t.Offsets[1], body)
+			return fmt.Errorf("%w: tensor %.200q needs bytes %d to %d of %d (truncated?)", reason, name, t.Offsets[0], t.Offsets[1], body)
 		}
 		dtype, err := safetensors.ParseDType(t.Dtype)
 		if err != nil {
-			return fmt.Errorf("%w: tensor %q", reason, name)
+			return fmt.Errorf("%w: tensor %.200q", reason, name)
+		}
+		if len(t.Shape) > maxRank {
+			return fmt.Errorf("%w: tensor %.200q has %d dimensions", reason, name, len(t.Shape))
 		}
 		bytes := dtype.Size()
 		for _, n := range t.Shape {
 			if n != 0 && bytes > 1<<62/n {
-				return fmt.Errorf("%w: tensor %q: shape %v overflows", reason, name, t.Shape)
+				return fmt.Errorf("%w: tensor %.200q: shape %v overflows", reason, name, t.Shape)
 			}
 			bytes *= n
 		}
 		if have := t.Offsets[1] - t.Offsets[0]; have != bytes {
-			return fmt.Errorf("%w: tensor %q of %s %v has %d bytes, not %d", reason, name, t.Dtype, t.Shape, have, bytes)
+			return fmt.Errorf("%w: tensor %.200q of %s %v has %d bytes, not %d", reason, name, t.Dtype, t.Shape, have, bytes)
 		}
 	}
 	return reason

@@ -71,6 +71,7 @@ const (
 	maxDim    = 1 << 20 // any number; a product of three fits an int64. Published: a vocabulary of 173 568
 	maxLayers = 1 << 12 // published: 32
 	maxStack  = 1 << 16 // layers × experts, the length of the tensor table; published: 8 192
+	maxBlock  = 1 << 12 // positions of a block, which a pass has buffers for; published: 32
 )
 
 // Check reports the first number that no model can have. It does not look at
@@ -86,7 +87,7 @@ func (c *Config) Check() error {
 		{"heads", c.Heads, maxDim}, {"key-value heads", c.KVHeads, maxDim}, {"head dimension", c.HeadDim, maxDim},
 		{"experts", c.Experts, maxDim}, {"experts used", c.ExpertsUsed, maxDim}, {"expert width", c.ExpertFF, maxDim},
 		{"expert groups", c.ExpertGroups, maxDim}, {"expert groups used", c.GroupsUsed, maxDim},
-		{"block length", c.BlockLength, maxDim}, {"steps", c.Steps, maxDim},
+		{"block length", c.BlockLength, maxBlock}, {"steps", c.Steps, maxDim},
 	} {
 		if f.v < 1 || f.v > f.most {
 			return fmt.Errorf("%s: %d is out of range", f.name, f.v)

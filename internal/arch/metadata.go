@@ -93,7 +93,7 @@ func FromMetadata(md gguf.Metadata) (Config, error) {
 		return Config{}, err
 	}
 	if name != Name {
-		return Config{}, fmt.Errorf("architecture %q is not %s: %w", name, Name, ErrUnsupported)
+		return Config{}, fmt.Errorf("architecture %.80q is not %s: %w", name, Name, ErrUnsupported)
 	}
 	if name, err := md.String("general.name"); err == nil {
 		c.Name = name
@@ -165,7 +165,7 @@ func (c *Config) checkConstants(md gguf.Metadata) error {
 	case err != nil:
 		return err
 	case scaling != "none":
-		return fmt.Errorf("key %q: %q is not computed: %w", key("rope.scaling.type"), scaling, ErrUnsupported)
+		return fmt.Errorf("key %q: %.80q is not computed: %w", key("rope.scaling.type"), scaling, ErrUnsupported)
 	}
 	for _, n := range []struct {
 		key  string

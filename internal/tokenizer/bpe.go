@@ -34,22 +34,22 @@ func newBPE(tokens map[string]int32, merges [][2]string, what string) (bpe, erro
 	for c, r := range alphabet {
 		id, ok := tokens[string(r)]
 		if !ok {
-			return bpe{}, fmt.Errorf("the vocabulary has no symbol %q for byte 0x%02x", string(r), c)
+			return bpe{}, fmt.Errorf("the vocabulary has no symbol %.80q for byte 0x%02x", string(r), c)
 		}
 		b.symbols[c] = id
 	}
 	for rank, m := range merges {
 		left, ok := tokens[m[0]]
 		if !ok {
-			return bpe{}, fmt.Errorf("%s: merge %d: %q is not in the vocabulary", what, rank, m[0])
+			return bpe{}, fmt.Errorf("%s: merge %d: %.80q is not in the vocabulary", what, rank, m[0])
 		}
 		right, ok := tokens[m[1]]
 		if !ok {
-			return bpe{}, fmt.Errorf("%s: merge %d: %q is not in the vocabulary", what, rank, m[1])
+			return bpe{}, fmt.Errorf("%s: merge %d: %.80q is not in the vocabulary", what, rank, m[1])
 		}
 		id, ok := tokens[m[0]+m[1]]
 		if !ok {
-			return bpe{}, fmt.Errorf("%s: merge %d: its result %q is not in the vocabulary", what, rank, m[0]+m[1])
+			return bpe{}, fmt.Errorf("%s: merge %d: its result %.80q is not in the vocabulary", what, rank, m[0]+m[1])
 		}
 		// Implementations disagree on which of two equal merges counts.
 		p := pair{left, right}

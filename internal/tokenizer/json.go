@@ -73,7 +73,7 @@ func readNormalizer(root *object) (nfc bool) {
 		n = list[0]
 		n.require("type", "NFC")
 	} else if kind != "NFC" {
-		n.fail("type", "%q is not supported, only NFC is", kind)
+		n.fail("type", "%.80q is not supported, only NFC is", kind)
 	}
 	n.done()
 	return true
@@ -92,7 +92,7 @@ func readPreTokenizer(root *object) {
 	split.require("type", "Split")
 	pattern := split.object("pattern")
 	if got := pattern.text("Regex"); got != splitPattern {
-		pattern.fail("Regex", "%q is not the expression of LLaDA2 vocabularies", got)
+		pattern.fail("Regex", "%.80q is not the expression of LLaDA2 vocabularies", got)
 	}
 	pattern.done()
 	split.require("behavior", "Isolated")
@@ -155,10 +155,10 @@ func (v *vocabulary) readVocab(raw json.RawMessage) error {
 	return eachField(raw, func(text string, value json.RawMessage) error {
 		id, err := strconv.ParseInt(string(value), 10, 64)
 		if err != nil {
-			return fmt.Errorf("the id %s of token %q is not an integer", shorten(value), text)
+			return fmt.Errorf("the id %s of token %.80q is not an integer", shorten(value), text)
 		}
 		if _, ok := v.spelling[text]; ok {
-			return fmt.Errorf("token %q occurs twice", text)
+			return fmt.Errorf("token %.80q occurs twice", text)
 		}
 		if err := v.put(id, token{text: text, kind: kindNormal}); err != nil {
 			return err
@@ -176,7 +176,7 @@ func (v *vocabulary) readMerges(raw json.RawMessage) error {
 		for rank, s := range joined {
 			m, ok := splitMerge(s)
 			if !ok {
-				return fmt.Errorf("merge %d: %q is not two tokens", rank, s)
+				return fmt.Errorf("merge %d: %.80q is not two tokens", rank, s)
 			}
 			v.merges = append(v.merges, m)
 		}
@@ -188,7 +188,7 @@ func (v *vocabulary) readMerges(raw json.RawMessage) error {
 	}
 	for rank, l := range lists {
 		if len(l) != 2 {
-			return fmt.Errorf("merge %d: %q is not two tokens", rank, l)
+			return fmt.Errorf("merge %d: %.80q is not two tokens", rank, l)
 		}
 		v.merges = append(v.merges, [2]string{l[0], l[1]})
 	}
@@ -215,9 +215,9 @@ func (v *vocabulary) readAddedTokens(root *object) {
 		case tok.text == "":
 			o.fail("content", "is empty")
 		case seen[tok.text]:
-			o.fail("content", "token %q occurs twice", tok.text)
+			o.fail("content", "token %.80q occurs twice", tok.text)
 		case ok && int64(plain) != id:
-			o.fail("id", "token %q has the id %d here and %d in the vocabulary", tok.text, id, plain)
+			o.fail("id", "token %.80q has the id %d here and %d in the vocabulary", tok.text, id, plain)
 		default:
 			if err := v.put(id, tok); err != nil {
 				o.fail("id", "%w", err)
@@ -263,10 +263,10 @@ func (v *vocabulary) readConfig(data []byte) error {
 			continue
 		}
 		if c.key == "mask_token" && name != nameMask {
-			return fmt.Errorf("%s: mask_token: %q is not %s: it is not of a LLaDA2 model", file, name, nameMask)
+			return fmt.Errorf("%s: mask_token: %.80q is not %s: it is not of a LLaDA2 model", file, name, nameMask)
 		}
 		if *c.id = v.find(name); *c.id < 0 {
-			return fmt.Errorf("%s: %s: %q is not in the vocabulary", file, c.key, name)
+			return fmt.Errorf("%s: %s: %.80q is not in the vocabulary", file, c.key, name)
 		}
 	}
 	template, err := defaultTemplate(config.Template)

@@ -2,6 +2,8 @@ package tokenizer
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -228,7 +230,60 @@ func TestNamedTokensAreSpecial(t *testing.T) {
 	assert.Equal(t, "x", tok.Decode(tok.Encode("x<tool_call>"), true))
 }
 
-// FuzzFromJSON looks for panics, here and in the use of what could be read.
+// requireOneLine fails for an error that would fill a screen.
+func requireOneLine(t *testing.T, err error) {
+	t.Helper()
+	require.NotContains(t, err.Error(), "\n")
+	require.Less(t, len(err.Error()), 1500) // of 80 bytes each, four a byte
+}
+
+// Texts of a file's own choice are quoted in errors, and not at full length.
+func TestErrorsAreOneLine(t *testing.T) {
+	for _, text := range []string{"a\nb", "\x1b[2J", strings.Repeat("x\n", 1<<15)} {
+		for _, change := range []func(d document){
+			func(d document) { d[text] = 1 },
+			func(d document) { d.at("model")[text] = 1 },
+			func(d document) { d.at("model")["type"] = text },
+			func(d document) { d.at("model")["merges"] = []string{text} },
+			func(d document) { d.at("model")["merges"] = [][]string{{text, text}} },
+			func(d document) { d.at("model", "vocab")[text] = -1 },
+			func(d document) { d.at("model", "vocab")[text] = text },
+			func(d document) { d.at("added_tokens", 0)["content"] = text },
+		} {
+			d := tinyDocument(t)
+			change(d)
+			if _, err := FromJSON(d.bytes(t), nil); err != nil {
+				requireOneLine(t, err)
+				require.NotContains(t, err.Error(), "\x1b")
+			}
+		}
+		config, err := json.Marshal(map[string]string{"eos_token": text})
+		require.NoError(t, err)
+		_, err = FromJSON(read(t, tinyModel+"tokenizer.json"), config)
+		require.Error(t, err)
+		requireOneLine(t, err)
+
+		good := toMetadata(t, tiny(t), 1024)
+		tokens := func(change func(tokens []string)) []string {
+			all := slices.Clone(good[keyTokens].([]string))
+			change(all)
+			return all
+		}
+		for key, value := range map[string]any{
+			keyModel: text, keyPre: text, keyNormalizer: text, keyMerges: []string{text},
+			keyTokens: tokens(func(all []string) { all[700], all[701] = text, text }),
+		} {
+			m := maps.Clone(good)
+			m[key] = value
+			_, err := FromMetadata(m)
+			require.Error(t, err, key)
+			requireOneLine(t, err)
+		}
+	}
+}
+
+// FuzzFromJSON looks for panics, here and in the use of what could be read, and
+// for errors of several lines.
 func FuzzFromJSON(f *testing.F) {
 	d := tinyDocument(f)
 	vocab := make(map[string]any)
@@ -246,6 +301,7 @@ func FuzzFromJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, tokenizer, config []byte) {
 		tok, err := FromJSON(tokenizer, config)
 		if err != nil {
+			requireOneLine(t, err)
 			return
 		}
 		text := "in <|mask|>" + string(config)

@@ -98,7 +98,7 @@ func (t *Tokenizer) KeyValues(vocabSize int) ([]KeyValue, error) {
 	for rank, p := range t.bpe.pairs {
 		left, right := t.tokens[p.left].text, t.tokens[p.right].text
 		if strings.Contains(left, " ") || strings.Contains(right, " ") {
-			return nil, fmt.Errorf("merge %d of %q and %q cannot be written to GGUF: it has a space", rank, left, right)
+			return nil, fmt.Errorf("merge %d of %.80q and %.80q cannot be written to GGUF: it has a space", rank, left, right)
 		}
 		merges[rank] = left + " " + right
 	}
@@ -154,14 +154,14 @@ func FromMetadata(m Metadata) (*Tokenizer, error) {
 	case !ok || model == "no_vocab":
 		return nil, ErrNoVocab
 	case model != "gpt2":
-		return nil, fmt.Errorf("%s: %q is not supported, only gpt2 is", keyModel, model)
+		return nil, fmt.Errorf("%s: %.80q is not supported, only gpt2 is", keyModel, model)
 	}
 	pre, _, err := value[string](m, keyPre)
 	if err != nil {
 		return nil, err
 	}
 	if !slices.Contains(preNames, pre) {
-		return nil, fmt.Errorf("%s: %q is not supported, only %s are", keyPre, pre, strings.Join(preNames, ", "))
+		return nil, fmt.Errorf("%s: %.80q is not supported, only %s are", keyPre, pre, strings.Join(preNames, ", "))
 	}
 	v := &vocabulary{what: keyMerges}
 	if err := v.readTokens(m); err != nil {
@@ -204,7 +204,7 @@ func (v *vocabulary) readTokens(m Metadata) error {
 			// In this kind of vocabulary a byte is a symbol of the alphabet
 			// like any other token.
 			if len(spelledBytes(text)) != 1 {
-				return fmt.Errorf("%s: token %d, %q, is not a byte", keyTypes, id, text)
+				return fmt.Errorf("%s: token %d, %.80q, is not a byte", keyTypes, id, text)
 			}
 			tok.kind = kindNormal
 		case typeControl, typeUnknown:
@@ -212,13 +212,13 @@ func (v *vocabulary) readTokens(m Metadata) error {
 		case typeUser:
 			tok.kind = kindUser
 		default:
-			return fmt.Errorf("%s: token %d, %q, has the unknown type %d", keyTypes, id, text, types[id])
+			return fmt.Errorf("%s: token %d, %.80q, has the unknown type %d", keyTypes, id, text, types[id])
 		}
 		if text == "" || !utf8.ValidString(text) {
-			return fmt.Errorf("%s: token %d, %q, is empty or not UTF-8", keyTokens, id, text)
+			return fmt.Errorf("%s: token %d, %.80q, is empty or not UTF-8", keyTokens, id, text)
 		}
 		if first, ok := v.spelling[text]; ok {
-			return fmt.Errorf("%s: tokens %d and %d are both %q", keyTokens, first, id, text)
+			return fmt.Errorf("%s: tokens %d and %d are both %.80q", keyTokens, first, id, text)
 		}
 		v.spelling[text] = int32(id)
 		if err := v.put(int64(id), tok); err != nil {
@@ -235,7 +235,7 @@ func (v *vocabulary) readTokens(m Metadata) error {
 	v.merges = make([][2]string, len(merges))
 	for rank, s := range merges {
 		if v.merges[rank], ok = splitMerge(s); !ok {
-			return fmt.Errorf("%s: merge %d: %q is not two tokens", keyMerges, rank, s)
+			return fmt.Errorf("%s: merge %d: %.80q is not two tokens", keyMerges, rank, s)
 		}
 	}
 	return nil
@@ -274,7 +274,7 @@ func (v *vocabulary) readKeys(m Metadata) error {
 		return err
 	}
 	if ok && normalizer != "nfc" {
-		return fmt.Errorf("%s: %q is not supported, only nfc is", keyNormalizer, normalizer)
+		return fmt.Errorf("%s: %.80q is not supported, only nfc is", keyNormalizer, normalizer)
 	}
 	v.nfc = ok
 	normalized, _, err := value[[]int32](m, keyNormalized)

@@ -187,7 +187,7 @@ func TestBadMetadata(t *testing.T) {
 	}
 }
 
-// FuzzFromMetadata looks for panics. Lists come as text with an element a line,
+// FuzzFromMetadata looks for panics and for errors of several lines. Lists come as text with an element a line,
 // types as a byte each; the rest of a good vocabulary is put before the tokens.
 func FuzzFromMetadata(f *testing.F) {
 	good := toMetadata(f, tiny(f), 1024)
@@ -209,6 +209,7 @@ func FuzzFromMetadata(f *testing.F) {
 		}
 		tok, err := FromMetadata(m)
 		if err != nil {
+			requireOneLine(t, err)
 			return
 		}
 		ids := tok.Encode(tokens + merges)

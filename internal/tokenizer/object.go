@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -40,7 +41,7 @@ func (o *object) fill(data []byte) {
 	o.fields = make(map[string]json.RawMessage)
 	err := eachField(data, func(key string, value json.RawMessage) error {
 		if _, ok := o.fields[key]; ok {
-			return fmt.Errorf("field %q occurs twice", key)
+			return fmt.Errorf("field %.80q occurs twice", key)
 		}
 		o.fields[key] = value
 		return nil
@@ -95,6 +96,9 @@ func (o *object) fail(key, format string, args ...any) {
 }
 
 func (o *object) join(key string) string {
+	if len(key) > 80 || strings.ContainsFunc(key, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		key = fmt.Sprintf("%.80q", key) // a key of the file's own choice
+	}
 	switch {
 	case key == "":
 		return o.path
@@ -173,7 +177,7 @@ func (o *object) decode(key string, v any, what string) {
 // require takes a field that must be a certain string.
 func (o *object) require(key, want string) {
 	if got := o.text(key); got != want {
-		o.fail(key, "%q is not supported, only %q is", got, want)
+		o.fail(key, "%.80q is not supported, only %.80q is", got, want)
 	}
 }
 

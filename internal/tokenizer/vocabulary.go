@@ -36,13 +36,13 @@ type vocabulary struct {
 // put gives id to tok.
 func (v *vocabulary) put(id int64, tok token) error {
 	if id < 0 || id >= maxTokens {
-		return fmt.Errorf("id %d of token %q is not between 0 and %d", id, tok.text, maxTokens-1)
+		return fmt.Errorf("id %d of token %.80q is not between 0 and %d", id, tok.text, maxTokens-1)
 	}
 	if n := int(id) + 1; n > len(v.tokens) {
 		v.tokens = append(v.tokens, make([]token, n-len(v.tokens))...)
 	}
 	if old := v.tokens[id]; old.kind != kindNone && old.text != tok.text {
-		return fmt.Errorf("tokens %q and %q both have the id %d", old.text, tok.text, id)
+		return fmt.Errorf("tokens %.80q and %.80q both have the id %d", old.text, tok.text, id)
 	}
 	v.tokens[id] = tok
 	return nil
