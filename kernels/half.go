@@ -34,3 +34,39 @@ func ToBF16(x float32) uint16 {
 	}
 	return uint16((u + 0x7fff + u>>16&1) >> 16)
 }
+
+// WidenF16 is FromF16 of len(dst) values in src, little endian.
+func WidenF16(dst []float32, src []byte) { active.widenF16(dst, src[:2*len(dst)]) }
+
+// WidenBF16 is FromBF16 of len(dst) values in src, little endian.
+func WidenBF16(dst []float32, src []byte) { active.widenBF16(dst, src[:2*len(dst)]) }
+
+// NarrowF16 writes ToF16 of every value to dst, little endian.
+func NarrowF16(dst []byte, src []float32) { active.narrowF16(dst[:2*len(src)], src) }
+
+// NarrowBF16 writes ToBF16 of every value to dst, little endian.
+func NarrowBF16(dst []byte, src []float32) { active.narrowBF16(dst[:2*len(src)], src) }
+
+func widenF16Plain(dst []float32, src []byte) {
+	for i := range dst {
+		dst[i] = FromF16(le.Uint16(src[2*i:]))
+	}
+}
+
+func widenBF16Plain(dst []float32, src []byte) {
+	for i := range dst {
+		dst[i] = FromBF16(le.Uint16(src[2*i:]))
+	}
+}
+
+func narrowF16Plain(dst []byte, src []float32) {
+	for i, v := range src {
+		le.PutUint16(dst[2*i:], ToF16(v))
+	}
+}
+
+func narrowBF16Plain(dst []byte, src []float32) {
+	for i, v := range src {
+		le.PutUint16(dst[2*i:], ToBF16(v))
+	}
+}

@@ -2,16 +2,18 @@ package kernels
 
 import "fmt"
 
-// Matrix is a weight matrix in the layout of a file: a view, usually into a
-// mapped one. The zero value has no rows.
+// Matrix is a weight matrix: a view, usually into a mapped file. The zero value
+// has no rows.
 type Matrix struct {
-	Type Type
-	Rows int    // output features
-	Cols int    // input features
-	Data []byte // Rows rows of RowBytes(Cols) bytes
+	Type   Type
+	Rows   int    // output features
+	Cols   int    // input features
+	Data   []byte // Rows rows of RowBytes(Cols) bytes
+	Packed bool   // rows are interleaved by eights, see Pack
 }
 
-// NewMatrix checks that data holds exactly rows × cols weights of layout t.
+// NewMatrix checks that data holds exactly rows × cols weights of layout t, in the
+// layout of a file.
 func NewMatrix(t Type, rows, cols int, data []byte) (Matrix, error) {
 	row, err := t.RowBytes(cols)
 	if err != nil {
@@ -23,10 +25,32 @@ func NewMatrix(t Type, rows, cols int, data []byte) (Matrix, error) {
 	return Matrix{Type: t, Rows: rows, Cols: cols, Data: data}, nil
 }
 
+// NewPackedMatrix is NewMatrix for data that [Matrix.Pack] has written.
+func NewPackedMatrix(t Type, rows, cols int, data []byte) (Matrix, error) {
+	m, err := NewMatrix(t, rows, cols, data)
+	if err != nil {
+		return Matrix{}, err
+	}
+	if !t.Packs() {
+		return Matrix{}, fmt.Errorf("kernels: rows of type %d cannot be packed", uint32(t))
+	}
+	m.Packed = true
+	return m, nil
+}
+
 // Row dequantizes row i into dst, which has Cols values.
 func (m *Matrix) Row(dst []float32, i int) {
-	row := len(m.Data) / m.Rows
-	Dequantize(m.Type, dst[:m.Cols], m.Data[i*row:(i+1)*row])
+	dst = dst[:m.Cols]
+	if !m.packed(i) {
+		row := len(m.Data) / m.Rows
+		Dequantize(m.Type, dst, m.Data[i*row:(i+1)*row])
+		return
+	}
+	var raw [256]byte
+	weights, size := m.Type.Block()
+	for b := range m.Cols / weights {
+		Dequantize(m.Type, dst[b*weights:(b+1)*weights], m.block(&raw, i, b)[:size])
+	}
 }
 
 // Mul multiplies weight rows lo to hi with n rows of activations:
@@ -35,62 +59,19 @@ func (m *Matrix) Row(dst []float32, i int) {
 //
 // x is [n, Cols], dst is [n, Rows], and scratch holds Cols values. Disjoint
 // ranges of weight rows may be computed at the same time.
+//
+// Activations are what they are, whatever the type of the weights: this is the
+// exact and slow way, and [Matrix.Product] the fast one.
 func (m *Matrix) Mul(dst, x []float32, n, lo, hi int, scratch []float32) {
 	w := scratch[:m.Cols]
+	if !m.Type.Rounds() && lo < hi && n > 0 {
+		m.productFloat(dst[lo:], m.Rows, x, nil, n, lo, hi, w)
+		return
+	}
 	for i := lo; i < hi; i++ {
 		m.Row(w, i)
-		r := 0
-		for ; r+4 <= n; r += 4 {
-			k := r * m.Cols
-			s0, s1, s2, s3 := dot4(w, x[k:], x[k+m.Cols:], x[k+2*m.Cols:], x[k+3*m.Cols:])
-			d := dst[r*m.Rows+i:]
-			d[0], d[m.Rows], d[2*m.Rows], d[3*m.Rows] = s0, s1, s2, s3
-		}
-		for ; r < n; r++ {
+		for r := range n {
 			dst[r*m.Rows+i] = Dot(w, x[r*m.Cols:])
 		}
 	}
-}
-
-// Dot returns Σ w[k]·x[k] over the length of w, even and odd elements summed
-// apart: two chains of additions keep the processor busy, and dot4 has the same
-// order.
-func Dot(w, x []float32) float32 {
-	x = x[:len(w)]
-	var even, odd float32
-	k := 0
-	for ; k+2 <= len(w); k += 2 {
-		even += w[k] * x[k]
-		odd += w[k+1] * x[k+1]
-	}
-	if k < len(w) {
-		even += w[k] * x[k]
-	}
-	return even + odd
-}
-
-// dot4 is Dot of one w with four vectors, each w loaded once.
-func dot4(w, x0, x1, x2, x3 []float32) (s0, s1, s2, s3 float32) {
-	x0, x1, x2, x3 = x0[:len(w)], x1[:len(w)], x2[:len(w)], x3[:len(w)]
-	var e0, e1, e2, e3, o0, o1, o2, o3 float32
-	k := 0
-	for ; k+2 <= len(w); k += 2 {
-		a, b := w[k], w[k+1]
-		e0 += a * x0[k]
-		e1 += a * x1[k]
-		e2 += a * x2[k]
-		e3 += a * x3[k]
-		o0 += b * x0[k+1]
-		o1 += b * x1[k+1]
-		o2 += b * x2[k+1]
-		o3 += b * x3[k+1]
-	}
-	if k < len(w) {
-		a := w[k]
-		e0 += a * x0[k]
-		e1 += a * x1[k]
-		e2 += a * x2[k]
-		e3 += a * x3[k]
-	}
-	return e0 + o0, e1 + o1, e2 + o2, e3 + o3
 }

@@ -2,22 +2,39 @@ package kernels
 
 import (
 	goruntime "runtime"
-	"sync"
 	"sync/atomic"
 )
 
 // Pool is a fixed set of workers that run the pieces of one operation at a
 // time. The caller's goroutine is worker 0. Nothing is allocated by Run.
+//
+// A step of a model is some hundred operations of a few to some hundred
+// microseconds with next to nothing in between, and waking a goroutine takes some
+// microseconds. So workers first look out for the next operation for about as long
+// as the work between two takes, and only then go to sleep.
 type Pool struct {
-	wake []chan struct{} // one for each worker but the caller
-	done sync.WaitGroup
+	sleepers []sleeper // one for each worker but the caller
+	caller   sleeper
+	spins    int
+	closed   bool
 
 	// The operation in progress.
-	next  atomic.Int64
 	items int
 	chunk int
 	f     func(worker, lo, hi int)
+
+	_       [64]byte // each of these is on a cache line of its own
+	round   atomic.Uint32
+	_       [60]byte
+	next    atomic.Int64
+	_       [56]byte
+	running atomic.Int32 // workers that are not done
+	_       [60]byte
 }
+
+// spins is how often a worker looks before it sleeps: for some 150 µs, several times
+// what waking takes, or else two who sleep and wake in turn would go on doing so.
+const spins = 4000
 
 // NewPool starts a pool of n workers; n <= 0 means one for each processor that
 // Go may use. Close ends them.
@@ -25,29 +42,29 @@ func NewPool(n int) *Pool {
 	if n <= 0 {
 		n = goruntime.GOMAXPROCS(0)
 	}
-	p := &Pool{wake: make([]chan struct{}, n-1)}
-	for i := range p.wake {
-		wake := make(chan struct{})
-		p.wake[i] = wake
-		go func() {
-			for range wake {
-				p.work(i + 1)
-				p.done.Done()
-			}
-		}()
+	p := &Pool{sleepers: make([]sleeper, n-1)}
+	if n <= goruntime.GOMAXPROCS(0) { // else they would be in each other's way
+		p.spins = spins
+	}
+	p.caller.init()
+	for i := range p.sleepers {
+		p.sleepers[i].init()
+		go p.serve(i+1, &p.sleepers[i])
 	}
 	return p
 }
 
 // Workers returns how many workers the pool has.
-func (p *Pool) Workers() int { return len(p.wake) + 1 }
+func (p *Pool) Workers() int { return len(p.sleepers) + 1 }
 
 // Close ends the workers. Run must not be called after it.
 func (p *Pool) Close() {
-	for _, c := range p.wake {
-		close(c)
+	if p.closed {
+		return
 	}
-	p.wake = nil
+	p.closed = true
+	p.start()
+	p.sleepers = nil
 }
 
 // Run calls f for consecutive ranges [lo, hi) that together cover [0, items),
@@ -55,7 +72,7 @@ func (p *Pool) Close() {
 // worker is below Workers(); calls with the same worker never overlap.
 // A pool runs one operation at a time.
 func (p *Pool) Run(items, chunk int, f func(worker, lo, hi int)) {
-	if len(p.wake) == 0 || items <= chunk {
+	if len(p.sleepers) == 0 || items <= chunk {
 		if items > 0 {
 			f(0, 0, items)
 		}
@@ -63,13 +80,19 @@ func (p *Pool) Run(items, chunk int, f func(worker, lo, hi int)) {
 	}
 	p.items, p.chunk, p.f = items, chunk, f
 	p.next.Store(0)
-	p.done.Add(len(p.wake))
-	for _, c := range p.wake {
-		c <- struct{}{}
-	}
+	p.start()
 	p.work(0)
-	p.done.Wait()
+	p.caller.wait(p.spins, func() bool { return p.running.Load() == 0 })
 	p.f = nil
+}
+
+// start tells the workers that there is something to do.
+func (p *Pool) start() {
+	p.running.Store(int32(len(p.sleepers)))
+	p.round.Add(1)
+	for i := range p.sleepers {
+		p.sleepers[i].wake()
+	}
 }
 
 func (p *Pool) work(worker int) {
@@ -79,5 +102,55 @@ func (p *Pool) work(worker int) {
 			return
 		}
 		p.f(worker, lo, min(lo+p.chunk, p.items))
+	}
+}
+
+// serve is the life of a worker.
+func (p *Pool) serve(worker int, s *sleeper) {
+	var seen uint32
+	for {
+		s.wait(p.spins, func() bool { return p.round.Load() != seen })
+		seen++
+		if p.closed {
+			return
+		}
+		p.work(worker)
+		if p.running.Add(-1) == 0 {
+			p.caller.wake()
+		}
+	}
+}
+
+// A sleeper is a goroutine that waits for something to become true, which others
+// make true and then call wake.
+type sleeper struct {
+	asleep atomic.Bool
+	bell   chan struct{}
+	_      [48]byte
+}
+
+func (s *sleeper) init() { s.bell = make(chan struct{}, 1) }
+
+// wait returns when done does. It asks as often as spins says and then sleeps.
+func (s *sleeper) wait(spins int, done func() bool) {
+	for range spins {
+		if done() {
+			return
+		}
+		pause()
+	}
+	for !done() {
+		s.asleep.Store(true)
+		if done() && s.asleep.CompareAndSwap(true, false) {
+			return // nobody has seen it asleep
+		}
+		<-s.bell
+	}
+}
+
+// wake rings if the goroutine is asleep, or about to be.
+func (s *sleeper) wake() {
+	if s.asleep.CompareAndSwap(true, false) {
+		s.bell <- struct{}{}
 	}
 }

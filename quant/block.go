@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"lladakit/internal/gguf"
+	"lladakit/kernels"
 )
 
 // quantizeBlocks writes src in block format t. importance is empty or as long as a
@@ -12,6 +13,14 @@ func quantizeBlocks(t gguf.Type, dst []byte, src, importance []float32) (overflo
 	n, size := t.Block()
 	if cols := len(importance); cols > 0 && (len(src)%cols != 0 || cols%n != 0) {
 		panic(fmt.Sprintf("quant: %d weights with importance of %d to %s", len(src), cols, t))
+	}
+	switch {
+	case t == gguf.Q8_0:
+		return kernels.QuantizeQ8_0(dst, src)
+	case t == gguf.Q4_0 && len(importance) == 0:
+		return kernels.QuantizeQ4_0(dst, src)
+	case (t == gguf.Q4_K || t == gguf.Q5_K) && len(importance) == 0:
+		return quantizeInStep(t, dst, src)
 	}
 	var part []float32
 	for i := 0; i < len(src); i += n {
@@ -30,18 +39,13 @@ func quantizeBlock(t gguf.Type, dst []byte, src, importance []float32) (overflow
 	var b super
 	switch t {
 	case gguf.Q4_0:
-		if importance != nil {
-			return searchQ4_0((*[18]byte)(dst), (*[32]float32)(src), importance)
-		}
-		return quantizeQ4_0((*[18]byte)(dst), (*[32]float32)(src))
+		return searchQ4_0((*[18]byte)(dst), (*[32]float32)(src), importance)
 	case gguf.Q4_1:
 		return searchQ4_1((*[20]byte)(dst), (*[32]float32)(src), importance)
 	case gguf.Q5_0:
 		return searchQ5_0((*[22]byte)(dst), (*[32]float32)(src), importance)
 	case gguf.Q5_1:
 		return searchQ5_1((*[24]byte)(dst), (*[32]float32)(src), importance)
-	case gguf.Q8_0:
-		return quantizeQ8_0((*[34]byte)(dst), (*[32]float32)(src))
 	case gguf.IQ4_NL:
 		return searchIQ4_NL((*[18]byte)(dst), (*[32]float32)(src), importance)
 	case gguf.MXFP4:

@@ -50,25 +50,25 @@ func Quantize(t gguf.Type, dst []byte, src, importance []float32) (overflows int
 			binary.LittleEndian.PutUint32(dst[4*i:], math.Float32bits(x))
 		}
 	case gguf.F16:
-		for i, x := range src {
-			h := kernels.ToF16(x)
-			if h&0x7fff == 0x7c00 && !math.IsInf(float64(x), 0) {
-				overflows++
-			}
-			binary.LittleEndian.PutUint16(dst[2*i:], h)
-		}
+		kernels.NarrowF16(dst, src)
+		return countInfinite(dst, src, 0x7c00)
 	case gguf.BF16:
-		for i, x := range src {
-			h := kernels.ToBF16(x)
-			if h&0x7fff == 0x7f80 && !math.IsInf(float64(x), 0) {
-				overflows++
-			}
-			binary.LittleEndian.PutUint16(dst[2*i:], h)
-		}
+		kernels.NarrowBF16(dst, src)
+		return countInfinite(dst, src, 0x7f80)
 	default:
 		return quantizeBlocks(t, dst, src, importance)
 	}
 	return overflows
+}
+
+// countInfinite returns how many finite weights of src are infinite in dst.
+func countInfinite(dst []byte, src []float32, infinity uint16) (n int) {
+	for i, x := range src {
+		if binary.LittleEndian.Uint16(dst[2*i:])&0x7fff == infinity && !math.IsInf(float64(x), 0) {
+			n++
+		}
+	}
+	return n
 }
 
 // Dequantize writes the weights in src, of format t, to dst; src holds
@@ -83,60 +83,6 @@ func finite(x float32) float32 {
 		return 0
 	}
 	return x
-}
-
-// inverse returns 1/d, or zero where d is too small for that.
-func inverse(d float32) float32 {
-	return finite(1 / d)
-}
-
-// putScale stores a block's scale and reports whether it overflowed.
-func putScale(dst []byte, d float32) (overflowed bool) {
-	h := kernels.ToF16(d)
-	binary.LittleEndian.PutUint16(dst, h)
-	return h&0x7fff == 0x7c00
-}
-
-// quantizeQ8_0: d = max|x|/127, q = x/d rounded half away from zero. The
-// quotient uses d before it is rounded to half precision.
-func quantizeQ8_0(dst *[34]byte, src *[32]float32) (overflows int) {
-	var most float32
-	for _, x := range src {
-		most = max(most, abs(finite(x)))
-	}
-	d := most / 127
-	id := inverse(d)
-	for i, x := range src {
-		dst[2+i] = byte(int8(math.Round(float64(finite(x) * id))))
-	}
-	if putScale(dst[:], d) {
-		return len(src)
-	}
-	return 0
-}
-
-// quantizeQ4_0: d = m/-8 for m the weight of the greatest magnitude, so that m
-// itself has the code 0; q = x/d + 8.5 cut to 0..15.
-func quantizeQ4_0(dst *[18]byte, src *[32]float32) (overflows int) {
-	var most, m float32
-	for _, x := range src {
-		x = finite(x)
-		if a := abs(x); a > most {
-			most, m = a, x
-		}
-	}
-	d := m / -8
-	id := inverse(d)
-	// The conversion keeps the two roundings apart where the processor could
-	// fuse them, so that a file has the same bytes wherever it is made.
-	code := func(x float32) byte { return byte(min(15, int8(float32(finite(x)*id)+8.5))) }
-	for k := range 16 {
-		dst[2+k] = code(src[k]) | code(src[k+16])<<4
-	}
-	if putScale(dst[:], d) {
-		return len(src)
-	}
-	return 0
 }
 
 func abs(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }

@@ -1,0 +1,9 @@
+package kernels
+
+//go:generate go run -C _asm . -set tile -out ../tile_amd64.s -stubs ../tile_amd64.go -pkg kernels
+//go:generate go run -C _asm . -set pack -out ../pack_amd64.s -stubs ../pack_amd64.go -pkg kernels
+//go:generate go run -C _asm . -set float -out ../float_amd64.s -stubs ../float_amd64.go -pkg kernels
+//go:generate go run -C _asm . -set vector -out ../vector_amd64.s -stubs ../vector_amd64.go -pkg kernels
+//go:generate go run -C _asm . -set quantize -out ../quantize_amd64.s -stubs ../quantize_amd64.go -pkg kernels
+//go:generate go run -C _asm . -set search -out ../search_amd64.s -stubs ../search_amd64.go -pkg kernels
+//go:generate go run -C _asm . -set peak -out ../peak/peak_amd64.s -stubs ../peak/peak_amd64.go -pkg peak

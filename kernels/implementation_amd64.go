@@ -1,0 +1,279 @@
+//go:build !purego
+
+package kernels
+
+import (
+	"math"
+	"unsafe"
+
+	"golang.org/x/sys/cpu"
+)
+
+// fast returns the implementations in assembly that this processor can run.
+func fast() []*implementation {
+	if !cpu.X86.HasAVX2 || !cpu.X86.HasFMA || !cpu.X86.HasF16C {
+		return nil
+	}
+	return []*implementation{&avx2}
+}
+
+// avx2 needs AVX2, FMA and F16C.
+var avx2 = implementation{
+	name: "avx2",
+	tiles: map[Type]*[4]tileFunc{
+		Q4_0:   {tileQ4_0x1, tileQ4_0x2, tileQ4_0x3, tileQ4_0x4},
+		Q4_1:   {tileQ4_1x1, tileQ4_1x2, tileQ4_1x3, tileQ4_1x4},
+		Q5_0:   {tileQ5_0x1, tileQ5_0x2, tileQ5_0x3, tileQ5_0x4},
+		Q5_1:   {tileQ5_1x1, tileQ5_1x2, tileQ5_1x3, tileQ5_1x4},
+		Q8_0:   {tileQ8_0x1, tileQ8_0x2, tileQ8_0x3, tileQ8_0x4},
+		IQ4_NL: {tileIQ4_NLx1, tileIQ4_NLx2, tileIQ4_NLx3, tileIQ4_NLx4},
+		Q4_K:   {tileQ4_Kx1, tileQ4_Kx2, tileQ4_Kx3, tileQ4_Kx4},
+		Q5_K:   {tileQ5_Kx1, tileQ5_Kx2, tileQ5_Kx3, tileQ5_Kx4},
+		Q6_K:   {tileQ6_Kx1, tileQ6_Kx2, tileQ6_Kx3, tileQ6_Kx4},
+	},
+	dots: map[Type]*[4]dotsFunc{
+		F32:  {dotsF32x1, dotsF32x2, dotsF32x3, dotsF32x4},
+		F16:  {dotsF16x1, dotsF16x2, dotsF16x3, dotsF16x4},
+		BF16: {dotsBF16x1, dotsBF16x2, dotsBF16x3, dotsBF16x4},
+	},
+	interleave: interleaveAVX2,
+	quantize:   quantizeAVX2,
+	mix:        mixAVX2,
+	dot:        dotAVX2,
+	rmsNorm:    rmsNormAVX2,
+	softmax:    softmaxAVX2,
+	siluMul:    siluMulAVX2,
+	sigmoid:    sigmoidAVX2,
+	addScaled:  addScaledAVX2,
+	greatest:   greatestAVX2,
+	shares:     sharesAVX2,
+	widenF16:   widenF16AVX2,
+	widenBF16:  widenBF16AVX2,
+	narrowF16:  narrowF16AVX2,
+	narrowBF16: narrowBF16AVX2,
+
+	quantizeQ8_0: quantizeQ8_0AVX2,
+	quantizeQ4_0: quantizeQ4_0AVX2,
+
+	lineSums: func(x *SubBlocks, id, m *[8]float64, hi float64, q, qq, xq *[8]float64) {
+		lineSums(&x[0][0], &id[0], &m[0], hi, &q[0], &qq[0], &xq[0])
+	},
+	lineErrors: func(x *SubBlocks, id, m *[8]float64, hi float64, d, errors *[8]float64) {
+		lineErrors(&x[0][0], &id[0], &m[0], hi, &d[0], &errors[0])
+	},
+	lineCodes: func(x *SubBlocks, id, m *[8]float64, hi float64, codes *[blockLen][8]int8) {
+		lineCodes(&x[0][0], &id[0], &m[0], hi, &codes[0][0])
+	},
+}
+
+// The functions in assembly take pointers and whole vectors. Those below take
+// slices, and deal with what is left over.
+
+func interleaveAVX2(dst, src []byte, blocks int, p *packing) {
+	if blocks == 0 {
+		return
+	}
+	row := blocks * p.size
+	dst, src = dst[:tileRows*row], src[:tileRows*row]
+	interleave(&dst[0], &src[0], row, blocks, p.size, p.halfAt, p.halfs, p.dwordAt, p.dwords/4, p.dwords%4)
+}
+
+func quantizeAVX2(dst []block, src []float32) {
+	if n := len(dst); n > 0 {
+		src = src[:n*blockLen]
+		quantizeBlocks(&dst[0].q[0], &src[0], n)
+	}
+}
+
+var mixes = map[Type]*[4]mixFunc{
+	F32: {mixF32x1, mixF32x2, mixF32x3, mixF32x4},
+	F16: {mixF16x1, mixF16x2, mixF16x3, mixF16x4},
+}
+
+func mixAVX2(m *Matrix, dst []float32, stride int, a []float32, astride, n, lo, hi int) {
+	eights := m.Cols / 8
+	f := mixes[m.Type]
+	if f == nil || eights == 0 {
+		mixPlain(m, dst, stride, a, astride, n, lo, hi)
+		return
+	}
+	row := len(m.Data) / m.Rows
+	v := m.Data[lo*row : hi*row]
+	for r := 0; r < n; r += 4 {
+		f[min(4, n-r)-1](&dst[r*stride], 4*stride, &a[r*astride], 4*astride, &v[0], row, eights, hi-lo)
+	}
+	if from := 8 * eights; from < m.Cols {
+		mixColumns(m, dst, stride, a, astride, n, lo, hi, from)
+	}
+}
+
+func dotAVX2(w, x []float32) (sum float32) {
+	n := len(w) &^ 7
+	if n > 0 {
+		dotsF32x1(&sum, 0, (*byte)(unsafe.Pointer(&w[0])), 0, &x[0], nil, nil, nil, n/8, 1)
+	}
+	return dotRest(sum, w[n:], x[n:])
+}
+
+func rmsNormAVX2(dst, x, weight []float32, eps float32) {
+	n := len(x) &^ 7
+	var s [8]float64
+	if n > 0 {
+		squares(&x[0], n/8, &s[0])
+	}
+	scale := rmsScale(&s, x[n:], len(x), eps)
+	if n > 0 {
+		norms(&dst[0], &x[0], &weight[0], scale, n/8)
+	}
+	for i := n; i < len(x); i++ {
+		dst[i] = x[i] * scale * weight[i]
+	}
+}
+
+func softmaxAVX2(x []float32) {
+	n := len(x) &^ 7
+	var best, second, rest [8]float32
+	high := float32(math.Inf(-1))
+	if n > 0 {
+		maxima(&x[0], n/8, &best[0], &second[0])
+		for _, v := range best {
+			high = max(high, v)
+		}
+	}
+	for _, v := range x[n:] {
+		high = max(high, v)
+	}
+	var sum float32
+	if n > 0 {
+		sum = exps(&x[0], high, n/8)
+	}
+	if n < len(x) {
+		copy(rest[:], x[n:])
+		exps(&rest[0], high, 1)
+		copy(x[n:], rest[:])
+		for _, e := range x[n:] {
+			sum += e
+		}
+	}
+	if n > 0 {
+		divides(&x[0], sum, n/8)
+	}
+	for i := n; i < len(x); i++ {
+		x[i] /= sum
+	}
+}
+
+func siluMulAVX2(dst, gate, up []float32) {
+	n := len(gate) &^ 7
+	if n > 0 {
+		silus(&dst[0], &gate[0], &up[0], n/8)
+	}
+	if n < len(gate) {
+		var g, u [8]float32
+		copy(g[:], gate[n:])
+		copy(u[:], up[n:])
+		silus(&g[0], &g[0], &u[0], 1)
+		copy(dst[n:], g[:])
+	}
+}
+
+func sigmoidAVX2(x []float32) {
+	n := len(x) &^ 7
+	if n > 0 {
+		sigmoids(&x[0], n/8)
+	}
+	if n < len(x) {
+		var v [8]float32
+		copy(v[:], x[n:])
+		sigmoids(&v[0], 1)
+		copy(x[n:], v[:])
+	}
+}
+
+func addScaledAVX2(dst, x []float32, scale float32) {
+	n := len(x) &^ 7
+	if n > 0 {
+		adds(&dst[0], &x[0], scale, n/8)
+	}
+	addScaledPlain(dst[n:], x[n:], scale)
+}
+
+func greatestAVX2(x []float32) (at int, best, second float32) {
+	n := len(x) &^ 7
+	if n == 0 {
+		return greatestPlain(x)
+	}
+	var firsts, seconds [8]float32
+	maxima(&x[0], n/8, &firsts[0], &seconds[0])
+	_, best, second = greatestPlain(firsts[:])
+	for _, v := range seconds {
+		second = max(second, v)
+	}
+	i, b, s := greatestPlain(x[n:])
+	switch {
+	case b > best:
+		return n + i, b, max(best, s)
+	case best == float32(math.Inf(-1)): // maybe nothing but NaNs
+		return 0, best, second
+	}
+	return find(&x[0], best, n/8), best, max(second, b)
+}
+
+func sharesAVX2(x []float32, high float32) (sum, weighted float64) {
+	n := len(x) &^ 7
+	if n > 0 {
+		sum, weighted = shares(&x[0], high, n/8)
+	}
+	s, w := sharesPlain(x[n:], high)
+	return sum + s, weighted + w
+}
+
+func widenF16AVX2(dst []float32, src []byte) {
+	n := len(dst) &^ 7
+	if n > 0 {
+		widenF16(&dst[0], &src[0], n/8)
+	}
+	widenF16Plain(dst[n:], src[2*n:])
+}
+
+func widenBF16AVX2(dst []float32, src []byte) {
+	n := len(dst) &^ 7
+	if n > 0 {
+		widenBF16(&dst[0], &src[0], n/8)
+	}
+	widenBF16Plain(dst[n:], src[2*n:])
+}
+
+func narrowF16AVX2(dst []byte, src []float32) {
+	n := len(src) &^ 7
+	if n > 0 {
+		narrowF16(&dst[0], &src[0], n/8)
+	}
+	narrowF16Plain(dst[2*n:], src[n:])
+}
+
+func narrowBF16AVX2(dst []byte, src []float32) {
+	n := len(src) &^ 7
+	if n > 0 {
+		narrowBF16(&dst[0], &src[0], n/8)
+	}
+	narrowBF16Plain(dst[2*n:], src[n:])
+}
+
+func quantizeQ8_0AVX2(dst []byte, src []float32) (overflows int) {
+	n := len(src) / blockLen
+	if n == 0 {
+		return 0
+	}
+	dst = dst[:34*n]
+	return quantizeQ8_0(&dst[0], &src[0], n)
+}
+
+func quantizeQ4_0AVX2(dst []byte, src []float32) (overflows int) {
+	n := len(src) / blockLen
+	if n == 0 {
+		return 0
+	}
+	dst = dst[:18*n]
+	return quantizeQ4_0(&dst[0], &src[0], n)
+}

@@ -1,0 +1,10 @@
+//go:build !amd64 || purego
+
+package peak
+
+func supported() bool { return false }
+
+func bytes(int)       {}
+func nibbles(int)     {}
+func fma(int)         {}
+func read(*byte, int) {}
