@@ -6,12 +6,59 @@ import (
 	"lladakit/kernels"
 )
 
+// attendRows is how many rows of the pass attend together: with the query heads
+// that share a key-value head, enough to use every key several times when it is
+// read.
+const attendRows = 8
+
+// span is a run of queries of the same block, which see the same positions.
+type span struct{ lo, hi int }
+
+// attention holds the buffers of attention.
+type attention struct {
+	heads   kernels.Activations // [rows·(heads+2·kvHeads), headDim], a view of State.qkv
+	query   []int32             // rows of the pass whose attention is wanted
+	spans   []span              // of query
+	workers []attendWorker
+}
+
+type attendWorker struct {
+	rows    []int32   // of heads
+	score   []float32 // [queries, positions]
+	out     []float32 // [queries, headDim]
+	scratch kernels.Scratch
+}
+
+// plan chooses which rows of the pass attend, ascending.
+func (a *attention) plan(rows []int, pos, block int) {
+	a.query, a.spans = a.query[:0], a.spans[:0]
+	for _, r := range rows {
+		a.query = append(a.query, int32(r))
+	}
+	for i, r := range a.query {
+		last := len(a.spans) - 1
+		if last >= 0 && i-a.spans[last].lo < attendRows && (pos+int(r))/block == (pos+int(a.query[i-1]))/block {
+			a.spans[last].hi = i + 1
+		} else {
+			a.spans = append(a.spans, span{i, i + 1})
+		}
+	}
+}
+
+// attend computes attention of the planned rows into State.mix.
+func (s *State) attend() {
+	c := s.cfg
+	s.attention.heads.Reset(s.qkv, s.n*(c.Heads+2*c.KVHeads), c.HeadDim)
+	s.pool.Run(len(s.attention.spans)*c.KVHeads, 1, s.attendTask)
+}
+
 // normHeads prepares rows lo to hi for attention: it normalises and rotates
-// their queries in place, and puts their keys, normalised and rotated, and
-// their values into the cache.
+// their queries in place, scaled by 1/√headDim, and puts their keys, normalised
+// and rotated, and their values into the cache.
 func (s *State) normHeads(_, lo, hi int) {
 	c, l := s.cfg, s.l
 	half := c.RotaryDim / 2
+	scale := float32(1 / math.Sqrt(float64(c.HeadDim)))
 	for r := lo; r < hi; r++ {
 		row := s.qkv[r*c.QKVDim() : (r+1)*c.QKVDim()]
 		cos, sin := s.cos[r*half:(r+1)*half], s.sin[r*half:(r+1)*half]
@@ -25,37 +72,46 @@ func (s *State) normHeads(_, lo, hi int) {
 				kernels.RMSNorm(head, head, norm, c.RMSEps)
 			}
 			kernels.Rope(head, cos, sin)
+			if h < c.Heads {
+				for i := range head {
+					head[i] *= scale
+				}
+			}
 		}
-		at := (s.pos + r) * c.HeadDim
 		for h := range c.KVHeads {
 			k, v := s.cache.head(s.layer, h)
-			copy(k[at:at+c.HeadDim], row[(c.Heads+h)*c.HeadDim:])
-			copy(v[at:at+c.HeadDim], row[(c.Heads+c.KVHeads+h)*c.HeadDim:])
+			s.cache.put(k, s.pos+r, row[(c.Heads+h)*c.HeadDim:][:c.HeadDim])
+			s.cache.put(v, s.pos+r, row[(c.Heads+c.KVHeads+h)*c.HeadDim:][:c.HeadDim])
 		}
 	}
 }
 
-// attendRange computes attention for items lo to hi, where item r·kvHeads+g is
-// row r with the query heads that share key-value head g.
+// attendRange computes attention for items lo to hi, where item i·kvHeads+g is
+// span i with the query heads that share key-value head g.
 func (s *State) attendRange(worker, lo, hi int) {
-	c := s.cfg
+	c, a := s.cfg, &s.attention
+	w := &a.workers[worker]
 	group := c.Heads / c.KVHeads
-	scale := float32(1 / math.Sqrt(float64(c.HeadDim)))
 	for item := lo; item < hi; item++ {
-		r, g := item/c.KVHeads, item%c.KVHeads
-		k, v := s.cache.head(s.layer, g)
-		score := s.score[worker][:s.visible(s.pos+r)]
-		for h := g * group; h < (g+1)*group; h++ {
-			q := s.qkv[r*c.QKVDim()+h*c.HeadDim:][:c.HeadDim]
-			for p := range score {
-				score[p] = kernels.Dot(q, k[p*c.HeadDim:]) * scale
+		x, g := a.spans[item/c.KVHeads], item%c.KVHeads
+		keys, values := s.cache.head(s.layer, g)
+		seen := s.visible(s.pos + int(a.query[x.lo]))
+		w.rows = w.rows[:0]
+		for _, r := range a.query[x.lo:x.hi] {
+			for h := g * group; h < (g+1)*group; h++ {
+				w.rows = append(w.rows, r*int32(c.Heads+2*c.KVHeads)+int32(h))
 			}
-			kernels.Softmax(score)
-			out := s.mix[(r*c.Heads+h)*c.HeadDim:][:c.HeadDim]
-			clear(out)
-			for p, a := range score {
-				kernels.AddScaled(out, v[p*c.HeadDim:][:c.HeadDim], a)
-			}
+		}
+		keys.Product(w.score, seen, &a.heads, w.rows, 0, seen, &w.scratch)
+		for i := range w.rows {
+			kernels.Softmax(w.score[i*seen : (i+1)*seen])
+		}
+		out := w.out[:len(w.rows)*c.HeadDim]
+		clear(out)
+		values.Mix(out, c.HeadDim, w.score, seen, len(w.rows), 0, seen)
+		for i := range x.hi - x.lo {
+			to := s.mix[((x.lo+i)*c.Heads+g*group)*c.HeadDim:]
+			copy(to[:group*c.HeadDim], out[i*group*c.HeadDim:])
 		}
 	}
 }

@@ -1,30 +1,55 @@
 package runtime
 
-import "lladakit/internal/arch"
+import (
+	"encoding/binary"
+	"math"
+
+	"lladakit/kernels"
+)
 
 // Cache holds the keys (normed and rotated) and the values of one sequence.
 // Entries of positions that are final stay; those of the block being denoised
 // are scratch and overwritten by every pass over it.
 type Cache struct {
-	K, V []float32 // [layers, kvHeads, positions, headDim]
+	Type kernels.Type // of the entries: F32 or F16
 
-	positions int
-	kvHeads   int
-	headDim   int
+	k, v    []kernels.Matrix // [layers·kvHeads] of [positions, headDim]
+	kvHeads int
 }
 
-// NewCache returns an empty cache for a number of positions.
-func NewCache(c *arch.Config, positions int) *Cache {
-	n := c.Layers * c.KVHeads * positions * c.HeadDim
-	return &Cache{
-		K: make([]float32, n), V: make([]float32, n),
-		positions: positions, kvHeads: c.KVHeads, headDim: c.HeadDim,
+// NewCache returns an empty cache for a number of positions. Its entries are F32 in
+// a model whose weights are of float types, which are computed with as they are,
+// and F16 in others, whose activations are rounded to less anyway.
+func (m *Model) NewCache(positions int) *Cache {
+	c, t := &m.Config, kernels.F32
+	if m.rounds {
+		t = kernels.F16
 	}
+	row, _ := t.RowBytes(c.HeadDim)
+	cache := &Cache{Type: t, kvHeads: c.KVHeads}
+	for range c.Layers * c.KVHeads {
+		for _, part := range []*[]kernels.Matrix{&cache.k, &cache.v} {
+			*part = append(*part, kernels.Matrix{Type: t, Rows: positions, Cols: c.HeadDim, Data: make([]byte, positions*row)})
+		}
+	}
+	return cache
 }
 
-// head returns keys and values of one head of one layer: [positions, headDim].
-func (c *Cache) head(layer, head int) (k, v []float32) {
-	n := c.positions * c.headDim
-	at := (layer*c.kvHeads + head) * n
-	return c.K[at : at+n], c.V[at : at+n]
+// head returns keys and values of one head of one layer.
+func (c *Cache) head(layer, head int) (k, v *kernels.Matrix) {
+	i := layer*c.kvHeads + head
+	return &c.k[i], &c.v[i]
+}
+
+// put writes an entry, rounded to the cache's type.
+func (c *Cache) put(m *kernels.Matrix, position int, x []float32) {
+	row := len(m.Data) / m.Rows
+	at := m.Data[position*row : (position+1)*row]
+	if c.Type == kernels.F16 {
+		kernels.NarrowF16(at, x)
+		return
+	}
+	for i, v := range x {
+		binary.LittleEndian.PutUint32(at[4*i:], math.Float32bits(v))
+	}
 }

@@ -83,11 +83,11 @@ func TestRowsAreIndependent(t *testing.T) {
 		one, err := runtime.Load(m.Paths()[0], runtime.LoadOptions{Threads: 1})
 		require.NoError(t, err)
 		defer one.Close()
-		s, cache := one.NewState(32, len(ids), 1), runtime.NewCache(&one.Config, len(ids))
+		s, cache := one.NewState(32, len(ids), 1), one.NewCache(len(ids))
 		for pos := 0; pos < len(ids); pos += 32 {
-			s.Forward(ids[pos:pos+32], pos, 32, cache)
 			for r := range 32 {
-				require.Equal(t, whole[pos+r], slices.Clone(s.Head([]int{r})), "%s, position %d", typ, pos+r)
+				s.Forward(ids[pos:pos+32], pos, 32, cache, []int{r})
+				require.Equal(t, whole[pos+r], slices.Clone(s.Head(0, 1)), "%s, position %d", typ, pos+r)
 			}
 		}
 	}

@@ -1,6 +1,10 @@
 package runtime
 
-import "slices"
+import (
+	"slices"
+
+	"lladakit/kernels"
+)
 
 // Stepper returns a function that runs the first denoising step of a generation
 // again and again, and one that commits the block.
@@ -16,3 +20,6 @@ func (m *Model) Stepper(prompt []int32, opt Options) (step, commit func()) {
 
 // AcceptThreshold is the official policy.
 var AcceptThreshold = acceptThreshold
+
+// Stats computes the statistics of the rows of the last pass.
+func (s *State) Stats(mask int32) { s.HeadStats(make([]kernels.Stats, s.n), mask) }

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -62,17 +63,17 @@ type generation struct {
 	result Result
 
 	// Of the block being denoised.
-	rows      []int // rows of the pass whose logits are wanted: the masked ones
-	conf      []float32
-	take      []bool
-	stats     []kernels.Stats
-	logits    []float32
-	statsTask func(worker, lo, hi int)
+	rows  []int // rows of the pass whose logits are wanted: the masked ones
+	conf  []float32
+	take  []bool
+	stats []kernels.Stats // of the block's positions
+	read  []kernels.Stats // of rows
 }
 
 // Generate answers a prompt by block diffusion (LLaDA2.0's generate). It fails
-// before any work when a setting or an id is out of range. When ctx ends it
-// returns what was decided up to the last whole block, with ctx's error.
+// before any work when a setting or an id is out of range. When ctx ends, or
+// the model computes what is no number, it returns what was decided up to the
+// last whole block with the error.
 //
 // Two things differ from the published code. The answer never includes the
 // prompt, where that code returns both after an early stop. And the mask token
@@ -105,10 +106,9 @@ func (m *Model) newGeneration(prompt []int32, opt *Options) *generation {
 	} else {
 		rows = min(rows, max(block, len(prompt)/block*block))
 	}
-	g.s, g.cache = m.NewState(rows, total, block), NewCache(&m.Config, total)
-	g.rows, g.stats = make([]int, 0, block), make([]kernels.Stats, block)
+	g.s, g.cache = m.NewState(rows, total, block), m.NewCache(total)
+	g.rows, g.stats, g.read = make([]int, 0, block), make([]kernels.Stats, block), make([]kernels.Stats, block)
 	g.conf, g.take = make([]float32, block), make([]bool, block)
-	g.statsTask = g.readStats
 	if opt.Temperature > 0 {
 		g.draw = newSampler(opt, m.Config.Vocab, m.MaskID)
 	}
@@ -158,7 +158,7 @@ func (g *generation) prefill(ctx context.Context, end int) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		g.s.Forward(g.x[pos:min(pos+g.s.rows, end)], pos, g.opt.BlockLength, g.cache)
+		g.s.Forward(g.x[pos:min(pos+g.s.rows, end)], pos, g.opt.BlockLength, g.cache, nil)
 		g.result.Forwards.Prefill++
 	}
 	return nil
@@ -171,7 +171,7 @@ func (g *generation) commit(b int) {
 	}
 	defer since(time.Now(), &g.result.Commit)
 	block := g.opt.BlockLength
-	g.s.Forward(g.x[b*block:(b+1)*block], b*block, block, g.cache)
+	g.s.Forward(g.x[b*block:(b+1)*block], b*block, block, g.cache, nil)
 	g.result.Forwards.Commit++
 }
 
@@ -184,8 +184,8 @@ func (g *generation) denoise(ctx context.Context, b int) (done bool, err error) 
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
-		if !g.step(b, quota) {
-			return false, nil
+		if more, err := g.step(b, quota); !more || err != nil {
+			return false, err
 		}
 		g.result.Forwards.Denoise++
 		g.result.StepsPerBlock[len(g.result.StepsPerBlock)-1]++
@@ -205,7 +205,7 @@ func (g *generation) denoise(ctx context.Context, b int) (done bool, err error) 
 
 // step runs one denoising step of block b: the pass, the distributions at the
 // masked positions, the policy's choice. It returns false when there is no mask.
-func (g *generation) step(b, quota int) bool {
+func (g *generation) step(b, quota int) (more bool, err error) {
 	block := g.opt.BlockLength
 	lo, hi := b*block, (b+1)*block
 	x := g.x[lo:hi]
@@ -221,15 +221,24 @@ func (g *generation) step(b, quota int) bool {
 		}
 	}
 	if len(g.rows) == 0 {
-		return false
+		return false, nil
 	}
-	g.s.Forward(g.x[from:hi], from, block, g.cache)
-	g.logits = g.s.Head(g.rows)
-	g.s.pool.Run(len(g.rows), 1, g.statsTask)
+	g.s.Forward(g.x[from:hi], from, block, g.cache, g.rows)
+	var logits []float32
+	if g.draw != nil {
+		logits = g.s.Head(0, len(g.rows))
+		g.readStats(logits)
+	} else {
+		g.s.HeadStats(g.read[:len(g.rows)], g.m.MaskID)
+	}
 	for i, r := range g.rows {
+		g.stats[r%block] = g.read[i]
+		if p := g.stats[r%block].Prob; p != p {
+			return false, fmt.Errorf("the logits of position %d are not finite: the file's weights are damaged", from+r)
+		}
 		if g.draw != nil {
 			vocab := g.m.Config.Vocab
-			g.draw.sample(g.logits[i*vocab:(i+1)*vocab], &g.stats[r%block])
+			g.draw.sample(logits[i*vocab:(i+1)*vocab], &g.stats[r%block])
 		}
 		g.conf[r%block] = g.stats[r%block].Prob
 	}
@@ -239,15 +248,14 @@ func (g *generation) step(b, quota int) bool {
 			x[i] = g.stats[i].Token
 		}
 	}
-	return true
+	return true, nil
 }
 
-// readStats reads the logits of masked rows lo to hi into stats, which has an
-// entry for every position of the block.
-func (g *generation) readStats(_, lo, hi int) {
-	vocab, block := g.m.Config.Vocab, g.opt.BlockLength
-	for i := lo; i < hi; i++ {
-		g.stats[g.rows[i]%block] = kernels.LogitStats(g.logits[i*vocab:(i+1)*vocab], g.m.MaskID)
+// readStats reads the logits of the masked rows.
+func (g *generation) readStats(logits []float32) {
+	vocab := g.m.Config.Vocab
+	for i := range g.rows {
+		g.read[i] = kernels.LogitStats(logits[i*vocab:(i+1)*vocab], g.m.MaskID)
 	}
 }
 

@@ -21,22 +21,18 @@ func (m *Model) Logits(ctx context.Context, ids []int32, block int, f func(row [
 	if len(ids) > m.Config.Context {
 		return fmt.Errorf("%d ids exceed the model's %d positions", len(ids), m.Config.Context)
 	}
-	rows := max(block, prefillRows/block*block)
-	s, cache := m.NewState(rows, len(ids), headRows), NewCache(&m.Config, len(ids))
-	want := make([]int, 0, headRows)
+	rows := min(max(block, prefillRows/block*block), max(1, len(ids)))
+	s, cache := m.NewState(rows, len(ids), headRows), m.NewCache(len(ids))
 	for pos := 0; pos < len(ids); pos += rows {
 		part := ids[pos:min(pos+rows, len(ids))]
-		s.Forward(part, pos, block, cache)
-		for r := 0; r < len(part); r += len(want) {
+		s.Forward(part, pos, block, cache, s.all[:len(part)])
+		for lo := 0; lo < len(part); lo += headRows {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			want = want[:0]
-			for len(want) < headRows && r+len(want) < len(part) {
-				want = append(want, r+len(want))
-			}
-			logits := s.Head(want)
-			for i := range want {
+			hi := min(lo+headRows, len(part))
+			logits := s.Head(lo, hi)
+			for i := range hi - lo {
 				if err := f(logits[i*m.Config.Vocab : (i+1)*m.Config.Vocab]); err != nil {
 					return err
 				}

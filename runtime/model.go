@@ -11,6 +11,7 @@ import (
 
 	"lladakit/internal/arch"
 	"lladakit/internal/gguf"
+	"lladakit/internal/mmap"
 	"lladakit/internal/tokenizer"
 	"lladakit/kernels"
 )
@@ -23,19 +24,38 @@ type Model struct {
 	MaskID    int32
 	EOSID     int32
 
+	// Packed says where the weights are.
+	Packed Pack
+
 	file     *gguf.File
+	copies   *mmap.File // packed weights; nil when there are none
 	pool     *kernels.Pool
 	observer Observer
+
+	rounds bool // some matrices take rounded activations
 }
 
-// LoadOptions say how to load. The zero value uses all processors.
+// LoadOptions say how to load. The zero value uses all processors, and packs the
+// weights into memory if they fit.
 type LoadOptions struct {
-	Threads int // workers; 0 means one per processor
+	Threads int  // workers; 0 means one per processor
+	Pack    Pack // "": PackMemory if there is enough, else PackNone
+
+	// Progress, if not nil, is called from time to time with the bytes that are
+	// packed, and all of them.
+	Progress func(done, total int64)
 }
 
 // Load maps a GGUF file, or all shards of one when path is any of them, and
-// checks that it has what the forward pass needs. Close unmaps it.
-func Load(path string, opt LoadOptions) (_ *Model, err error) {
+// checks that it has what the forward pass needs. Close unmaps it. It is
+// LoadContext without an end.
+func Load(path string, opt LoadOptions) (*Model, error) {
+	return LoadContext(context.Background(), path, opt)
+}
+
+// LoadContext is Load, which takes as long as reading the file when it packs the
+// weights, and which ctx ends.
+func LoadContext(ctx context.Context, path string, opt LoadOptions) (_ *Model, err error) {
 	f, err := gguf.Open(path)
 	if err != nil {
 		return nil, err
@@ -47,12 +67,21 @@ func Load(path string, opt LoadOptions) (_ *Model, err error) {
 		}
 	}()
 	m := &Model{file: f}
+	defer func() {
+		if err != nil && m.pool != nil {
+			m.pool.Close()
+		}
+		if err != nil && m.copies != nil {
+			m.copies.Close()
+		}
+	}()
 	if m.Config, err = arch.FromMetadata(f.Metadata); err != nil {
 		return nil, err
 	}
 	if m.Weights, err = loadWeights(f, &m.Config); err != nil {
 		return nil, err
 	}
+	dropUnused(&m.Config)
 	var ids tokenizer.Special
 	m.Tokenizer, err = tokenizer.FromMetadata(f.Metadata)
 	switch {
@@ -73,14 +102,50 @@ func Load(path string, opt LoadOptions) (_ *Model, err error) {
 			return nil, fmt.Errorf("no %s token: its id is absent or outside the vocabulary", id.what)
 		}
 	}
+	if m.MaskID == m.EOSID {
+		return nil, fmt.Errorf("mask and end token have the same id %d", m.MaskID)
+	}
+	for _, matrices := range m.Matrices() {
+		for _, matrix := range matrices {
+			m.rounds = m.rounds || matrix.Type.Rounds()
+		}
+	}
 	m.pool = kernels.NewPool(opt.Threads)
+	if err := m.pack(ctx, &opt); err != nil {
+		return nil, err
+	}
 	return m, nil
+}
+
+// dropUnused zeroes the numbers of parts that no layer has. All others are those
+// of tensors of the file; for these nothing vouches, and no memory must be taken.
+func dropUnused(c *arch.Config) {
+	if c.DenseLayers == 0 {
+		c.DenseFF = 0
+	}
+	if c.DenseLayers == c.Layers {
+		c.Experts, c.ExpertsUsed, c.ExpertFF, c.Shared, c.SharedFF = 0, 0, 0, 0, 0
+	}
 }
 
 // Close ends the workers and unmaps the file.
 func (m *Model) Close() error {
 	m.pool.Close()
+	if m.copies != nil {
+		m.copies.Close()
+	}
 	return m.file.Close()
+}
+
+// Larger reports whether the files are larger than the memory that is free, so
+// that weights will be read from the disk again and again, and both sizes. Where
+// the memory is not known it is 0, and the answer no.
+func (m *Model) Larger() (larger bool, size, free uint64) {
+	for _, t := range m.file.Tensors {
+		size += t.Bytes()
+	}
+	free = mmap.Available()
+	return free > 0 && size > free, size, free
 }
 
 // Threads returns the number of workers.

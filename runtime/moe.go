@@ -9,56 +9,94 @@ import (
 
 // moeState holds the buffers of the routed experts. A slot is one use of one
 // expert by one row; slots of the same expert lie together, so that an expert's
-// weights are read once for all rows that chose it.
+// weights are read once for all rows that chose it. The shared expert is one more,
+// which every row uses.
 type moeState struct {
-	prob    []float32 // [rows, experts], sigmoid of the router
-	bias    []float32 // [experts], of one row: what experts are chosen by
-	group   []float32 // [groups], of one row
-	chosen  []int32   // [rows, used], experts by descending biased score
-	weight  []float32 // [rows, used], their shares
-	slot    []int32   // [rows, used], where the result of a choice is
-	share   []float32 // [slots], weights in the order of slots
-	first   []int32   // [experts+1], first slot of each expert
-	touched []int32   // experts with any slot
-	x       []float32 // [slots, hidden]
-	act     []float32 // [slots, ff]
-	up      []float32 // [slots, ff]
-	y       []float32 // [slots, hidden]
+	prob   []float32 // [rows, experts], sigmoid of the router
+	bias   []float32 // [experts], of one row: what experts are chosen by
+	group  []float32 // [groups], of one row
+	chosen []int32   // [rows, used], experts by descending biased score
+	weight []float32 // [rows, used], their shares
+	slot   []int32   // [rows, used], where the result of a choice is
+	share  []float32 // [slots], weights in the order of slots
+	row    []int32   // [slots], which row a slot is of
+	first  []int32   // [experts+1], first slot of each expert
+	count  []int32   // 0, 1, 2…
+
+	units      []unit
+	ups, downs []piece
+	act        kernels.Activations // [slots, ff]
+	actX       []float32
+	sharedAct  kernels.Activations // [rows, sharedFF]
+	sharedX    []float32
+	y          []float32   // [slots, hidden]
+	gate, up   [][]float32 // per worker: [rows, pieceRows]
 
 	dst                       []float32
 	upTask, downTask, mixTask func(worker, lo, hi int)
 }
 
-func newMoEState(c *arch.Config, rows int) moeState {
-	slots := rows * c.ExpertsUsed
-	return moeState{
-		prob: make([]float32, rows*c.Experts), bias: make([]float32, c.Experts), group: make([]float32, c.ExpertGroups),
-		chosen: make([]int32, slots), weight: make([]float32, slots), slot: make([]int32, slots), share: make([]float32, slots),
-		first: make([]int32, c.Experts+1), touched: make([]int32, 0, c.Experts),
-		x: make([]float32, slots*c.Hidden), y: make([]float32, slots*c.Hidden),
-		act: make([]float32, slots*c.ExpertFF), up: make([]float32, slots*c.ExpertFF),
-	}
+// unit is what there is to do for an expert that any row uses.
+type unit struct {
+	m      *MLP
+	rows   []int32              // of the input
+	act    *kernels.Activations // where what lies between its matrices is
+	slots  []int32              // rows of act
+	dst    []float32            // [slots, hidden], its results
+	shares []float32            // of a routed expert: the weights of its results
 }
 
-// mixture computes the routed experts and the shared one for the normed rows.
+// piece is a range of rows of a unit's matrices: the work of one worker at a time.
+type piece struct{ unit, lo, hi int32 }
+
+// pieceWeights is about how many weights of a matrix a piece has, and pieceRows how
+// many rows at most. Pieces begin at multiples of 32.
+const (
+	pieceWeights = 1 << 17
+	pieceRows    = 256
+)
+
+func newMoEState(c *arch.Config, rows, workers int) moeState {
+	slots := rows * c.ExpertsUsed
+	e := moeState{
+		prob: make([]float32, rows*c.Experts), bias: make([]float32, c.Experts), group: make([]float32, c.ExpertGroups),
+		chosen: make([]int32, slots), weight: make([]float32, slots), slot: make([]int32, slots),
+		share: make([]float32, slots), row: make([]int32, slots), first: make([]int32, c.Experts+1),
+		units: make([]unit, 0, c.Experts+1),
+		ups:   make([]piece, 0, c.Experts*count(c.ExpertFF, c.Hidden)+count(c.SharedFF, c.Hidden)),
+		downs: make([]piece, 0, c.Experts*count(c.Hidden, c.ExpertFF)+count(c.Hidden, c.SharedFF)),
+		act:   *kernels.NewActivations(slots * c.ExpertFF), actX: make([]float32, slots*c.ExpertFF),
+		sharedAct: *kernels.NewActivations(rows * c.SharedFF), sharedX: make([]float32, rows*c.SharedFF),
+		y: make([]float32, slots*c.Hidden),
+	}
+	for i := range slots {
+		e.count = append(e.count, int32(i))
+	}
+	for i := len(e.count); i < rows; i++ {
+		e.count = append(e.count, int32(i))
+	}
+	for range workers {
+		e.gate = append(e.gate, make([]float32, rows*pieceRows))
+		e.up = append(e.up, make([]float32, rows*pieceRows))
+	}
+	return e
+}
+
+// mixture computes the routed experts and the shared one for the input, the
+// normed rows.
 func (s *State) mixture(dst []float32, l *Layer) {
 	c, e := s.cfg, &s.moe
-	s.product(e.prob, &l.Router, s.u, s.n)
+	s.product(e.prob, &l.Router)
 	kernels.Sigmoid(e.prob[:s.n*c.Experts])
 	for r := range s.n {
 		s.route(r, l.RouterBias)
 	}
 	s.gather()
+	s.plan(dst, l)
 	e.dst = dst
-	s.observeExperts(e.x, c.Hidden, func(m *MLP) []*kernels.Matrix { return []*kernels.Matrix{&m.Gate, &m.Up} })
-	s.pool.Run(len(e.touched)*pieces(c.ExpertFF), 1, e.upTask)
-	s.observeExperts(e.act, c.ExpertFF, func(m *MLP) []*kernels.Matrix { return []*kernels.Matrix{&m.Down} })
-	s.pool.Run(len(e.touched)*pieces(c.Hidden), 1, e.downTask)
-	if c.Shared > 0 {
-		s.mlp(dst, &l.Shared)
-	} else {
-		clear(dst[:s.n*c.Hidden])
-	}
+	s.pool.Run(len(e.ups), 1, e.upTask)
+	s.pool.Run(len(e.downs), 1, e.downTask)
+	s.observeExperts()
 	s.pool.Run(s.n, 1, e.mixTask)
 }
 
@@ -137,7 +175,7 @@ func worst(x []float32) int {
 	return at
 }
 
-// gather sorts the choices of all rows by expert and copies the rows there.
+// gather sorts the choices of all rows by expert.
 func (s *State) gather() {
 	c, e := s.cfg, &s.moe
 	chosen := e.chosen[:s.n*c.ExpertsUsed]
@@ -145,11 +183,7 @@ func (s *State) gather() {
 	for _, x := range chosen {
 		e.first[x+1]++
 	}
-	e.touched = e.touched[:0]
 	for x := range c.Experts {
-		if e.first[x+1] > 0 {
-			e.touched = append(e.touched, int32(x))
-		}
 		e.first[x+1] += e.first[x]
 	}
 	// Hand out slots from the front of each expert's run, then move the run
@@ -157,49 +191,85 @@ func (s *State) gather() {
 	for i, x := range chosen {
 		at := e.first[x]
 		e.first[x]++
-		e.slot[i], e.share[at] = at, e.weight[i]
-		r := i / c.ExpertsUsed
-		copy(e.x[int(at)*c.Hidden:(int(at)+1)*c.Hidden], s.u[r*c.Hidden:])
+		e.slot[i], e.share[at], e.row[at] = at, e.weight[i], int32(i/c.ExpertsUsed)
 	}
 	copy(e.first[1:], e.first[:c.Experts])
 	e.first[0] = 0
 }
 
-// pieces returns into how many ranges of mulChunk the rows of a matrix fall.
-func pieces(rows int) int { return (rows + mulChunk - 1) / mulChunk }
-
-// piece decodes an item of work on all touched experts: the expert, its first
-// slot, how many it has, and the range of matrix rows.
-func (s *State) piece(item, rows int) (m *MLP, slot, n, lo, hi int) {
-	e := &s.moe
-	x, part := e.touched[item/pieces(rows)], item%pieces(rows)
-	slot = int(e.first[x])
-	lo = part * mulChunk
-	return &s.l.Experts[x], slot, int(e.first[x+1]) - slot, lo, min(lo+mulChunk, rows)
+// plan lists the experts that are used, the shared one first, and the pieces of
+// their matrices.
+func (s *State) plan(dst []float32, l *Layer) {
+	c, e := s.cfg, &s.moe
+	e.act.Reset(e.actX, s.n*c.ExpertsUsed, c.ExpertFF)
+	e.units = e.units[:0]
+	if c.Shared > 0 {
+		e.sharedAct.Reset(e.sharedX, s.n, c.SharedFF)
+		all := e.count[:s.n]
+		e.units = append(e.units, unit{m: &l.Shared, rows: all, act: &e.sharedAct, slots: all, dst: dst})
+	} else {
+		clear(dst[:s.n*c.Hidden])
+	}
+	for x := range c.Experts {
+		lo, hi := e.first[x], e.first[x+1]
+		if lo < hi {
+			e.units = append(e.units, unit{
+				m: &l.Experts[x], rows: e.row[lo:hi], act: &e.act, slots: e.count[lo:hi],
+				dst: e.y[int(lo)*c.Hidden:], shares: e.share[lo:hi],
+			})
+		}
+	}
+	e.ups, e.downs = e.ups[:0], e.downs[:0]
+	for i := range e.units {
+		m := e.units[i].m
+		e.ups = pieces(e.ups, i, m.Gate.Rows, m.Gate.Cols)
+		e.downs = pieces(e.downs, i, m.Down.Rows, m.Down.Cols)
+	}
 }
 
-// expertUp computes silu(gate x)·(up x) in the slots of items lo to hi.
+// pieceSize returns how many rows of cols weights a piece has.
+func pieceSize(cols int) int { return min(pieceRows, max(32, pieceWeights/max(1, cols)/32*32)) }
+
+// count returns how many pieces a matrix has.
+func count(rows, cols int) int { return (rows + pieceSize(cols) - 1) / pieceSize(cols) }
+
+// pieces appends those of a matrix.
+func pieces(all []piece, unit, rows, cols int) []piece {
+	step := pieceSize(cols)
+	for lo := 0; lo < rows; lo += step {
+		all = append(all, piece{int32(unit), int32(lo), int32(min(lo+step, rows))})
+	}
+	return all
+}
+
+// expertUp computes silu(gate x)·(up x) of pieces lo to hi, rounded where the next
+// matrix wants that.
 func (s *State) expertUp(worker, lo, hi int) {
-	c, e := s.cfg, &s.moe
-	for item := lo; item < hi; item++ {
-		m, slot, n, from, to := s.piece(item, c.ExpertFF)
-		x := e.x[slot*c.Hidden:]
-		act, up := e.act[slot*c.ExpertFF:], e.up[slot*c.ExpertFF:]
-		m.Gate.Mul(act, x, n, from, to, s.weight[worker])
-		m.Up.Mul(up, x, n, from, to, s.weight[worker])
-		for r := range n {
-			a := act[r*c.ExpertFF+from : r*c.ExpertFF+to]
-			kernels.SiLUMul(a, a, up[r*c.ExpertFF+from:])
+	e := &s.moe
+	for _, p := range e.ups[lo:hi] {
+		u := &e.units[p.unit]
+		from, to := int(p.lo), int(p.hi)
+		n := to - from
+		gate, up := e.gate[worker], e.up[worker]
+		u.m.Gate.Product(gate, n, &s.in, u.rows, from, to, &s.scratch[worker])
+		u.m.Up.Product(up, n, &s.in, u.rows, from, to, &s.scratch[worker])
+		ff := u.m.Gate.Rows
+		for i, slot := range u.slots {
+			at := int(slot)*ff + from
+			kernels.SiLUMul(u.act.X[at:at+n], gate[i*n:(i+1)*n], up[i*n:(i+1)*n])
+			if u.m.Down.Type.Rounds() {
+				u.act.QuantizePart(int(slot), from, to)
+			}
 		}
 	}
 }
 
-// expertDown computes the results in the slots of items lo to hi.
+// expertDown computes the results of pieces lo to hi.
 func (s *State) expertDown(worker, lo, hi int) {
-	c, e := s.cfg, &s.moe
-	for item := lo; item < hi; item++ {
-		m, slot, n, from, to := s.piece(item, c.Hidden)
-		m.Down.Mul(e.y[slot*c.Hidden:], e.act[slot*c.ExpertFF:], n, from, to, s.weight[worker])
+	e := &s.moe
+	for _, p := range e.downs[lo:hi] {
+		u := &e.units[p.unit]
+		u.m.Down.Product(u.dst[p.lo:], u.m.Down.Rows, u.act, u.slots, int(p.lo), int(p.hi), &s.scratch[worker])
 	}
 }
 
@@ -208,12 +278,10 @@ func (s *State) expertDown(worker, lo, hi int) {
 func (s *State) mixExperts(_, lo, hi int) {
 	c, e := s.cfg, &s.moe
 	for r := lo; r < hi; r++ {
-		sum := e.x[r*c.Hidden : (r+1)*c.Hidden] // the gathered rows are done with
-		clear(sum)
+		dst := e.dst[r*c.Hidden : (r+1)*c.Hidden]
 		for k := r * c.ExpertsUsed; k < (r+1)*c.ExpertsUsed; k++ {
 			at := int(e.slot[k]) * c.Hidden
-			kernels.AddScaled(sum, e.y[at:at+c.Hidden], e.weight[k])
+			kernels.AddScaled(dst, e.y[at:at+c.Hidden], e.weight[k])
 		}
-		kernels.Add(e.dst[r*c.Hidden:(r+1)*c.Hidden], sum)
 	}
 }

@@ -39,17 +39,26 @@ func (m *Model) Matrices() map[string][]*kernels.Matrix {
 	return all
 }
 
-// observeExperts shows the observer what is put into some matrices of every
-// touched expert: the slots of x, which have cols values each.
-func (s *State) observeExperts(x []float32, cols int, matrices func(*MLP) []*kernels.Matrix) {
+// observeExperts tells the observer of the products of the units.
+func (s *State) observeExperts() {
 	if s.m.observer == nil {
 		return
 	}
 	e := &s.moe
-	for _, id := range e.touched {
-		slot, n := int(e.first[id]), int(e.first[id+1]-e.first[id])
-		for _, m := range matrices(&s.l.Experts[id]) {
-			s.m.observer(Observation{m, x[slot*cols : (slot+n)*cols], n, e.share[slot : slot+n]})
-		}
+	for i := range e.units {
+		u := &e.units[i]
+		x := rowsOf(&s.in, u.rows)
+		s.m.observer(Observation{&u.m.Gate, x, len(u.rows), u.shares})
+		s.m.observer(Observation{&u.m.Up, x, len(u.rows), u.shares})
+		s.m.observer(Observation{&u.m.Down, rowsOf(u.act, u.slots), len(u.slots), u.shares})
 	}
+}
+
+// rowsOf copies rows of activations.
+func rowsOf(a *kernels.Activations, rows []int32) []float32 {
+	var x []float32
+	for _, r := range rows {
+		x = append(x, a.X[int(r)*a.Cols:(int(r)+1)*a.Cols]...)
+	}
+	return x
 }

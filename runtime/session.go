@@ -22,7 +22,7 @@ func (m *Model) NewSession(positions, block int) *Session {
 	positions = (positions + block - 1) / block * block
 	return &Session{
 		m: m, s: m.NewState(max(block, min(prefillRows/block*block, positions)), positions, block),
-		cache: NewCache(&m.Config, positions), block: block,
+		cache: m.NewCache(positions), block: block,
 	}
 }
 
@@ -32,7 +32,7 @@ func (s *Session) Extend(ctx context.Context, ids []int32) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		s.s.Forward(part, s.end, s.block, s.cache)
+		s.s.Forward(part, s.end, s.block, s.cache, nil)
 		s.end += len(part)
 	}
 	return nil
@@ -48,6 +48,6 @@ func (s *Session) Masked(ids []int32) (rows []int, logits []float32) {
 			s.rows = append(s.rows, i)
 		}
 	}
-	s.s.Forward(ids, s.end, s.block, s.cache)
-	return s.rows, s.s.Head(s.rows)
+	s.s.Forward(ids, s.end, s.block, s.cache, s.rows)
+	return s.rows, s.s.Head(0, len(s.rows))
 }

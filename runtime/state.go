@@ -14,20 +14,22 @@ type State struct {
 	pool *kernels.Pool
 	rows int // the most a pass computes
 
-	h     []float32 // [rows, hidden], the residual stream
-	u     []float32 // [rows, hidden], its norm
-	qkv   []float32 // [rows, (heads + 2·kvHeads)·headDim]
-	mix   []float32 // [rows, heads·headDim], what attention gathered
-	o     []float32 // [rows, hidden], what a part adds to h
-	gate  []float32 // [rows, ff] of dense layers and shared experts
-	up    []float32 // [rows, ff]
-	cos   []float32 // [rows, rotaryDim/2]
-	sin   []float32
-	moe   moeState
-	logit []float32 // [head rows, vocab]
+	h   []float32 // [rows, hidden], the residual stream
+	u   []float32 // [rows, hidden], its norm
+	qkv []float32 // [rows, (heads + 2·kvHeads)·headDim]
+	mix []float32 // [rows, heads·headDim], what attention gathered
+	o   []float32 // [rows, hidden], what a part adds to h
+	act []float32 // [rows, ff] of dense layers
+	up  []float32 // [rows, ff]
+	cos []float32 // [rows, rotaryDim/2]
+	sin []float32
 
-	weight [][]float32 // per worker: a dequantized row of any matrix
-	score  [][]float32 // per worker: [positions]
+	all       []int               // 0, 1, 2… rows
+	in        kernels.Activations // what matrices are multiplied with now
+	attention attention
+	moe       moeState
+	head      headState
+	scratch   []kernels.Scratch // per worker
 
 	// What the running operation works on. Functions passed to the pool are
 	// made once, since a new closure would be an allocation.
@@ -39,10 +41,11 @@ type State struct {
 	l     *Layer
 	mul   struct {
 		m      *kernels.Matrix
-		dst, x []float32
-		n      int
+		dst    []float32
+		stride int
 	}
-	mulTask, attendTask, normTask func(worker, lo, hi int)
+	norm                                               struct{ dst, x, weight []float32 }
+	mulTask, attendTask, headsTask, normTask, takeTask func(worker, lo, hi int)
 }
 
 // NewState makes buffers for passes over at most rows rows against caches of at
@@ -50,48 +53,106 @@ type State struct {
 func (m *Model) NewState(rows, positions, headRows int) *State {
 	c := &m.Config
 	s := &State{m: m, cfg: c, w: m.Weights, pool: m.pool, rows: rows}
-	// Only parts that some layer has: the file's tensors vouch for no other
-	// number, and memory must not be taken for it.
-	ff := 0
-	if c.DenseLayers > 0 {
-		ff = c.DenseFF
-	}
-	if c.DenseLayers < c.Layers {
-		ff = max(ff, c.SharedFF)
-		s.moe = newMoEState(c, rows)
-	}
+	workers := m.pool.Workers()
 	s.h = make([]float32, rows*c.Hidden)
 	s.u = make([]float32, max(rows, headRows)*c.Hidden)
 	s.qkv = make([]float32, rows*c.QKVDim())
 	s.mix = make([]float32, rows*c.Heads*c.HeadDim)
 	s.o = make([]float32, rows*c.Hidden)
-	s.gate = make([]float32, rows*ff)
-	s.up = make([]float32, rows*ff)
+	s.act = make([]float32, rows*c.DenseFF)
+	s.up = make([]float32, rows*c.DenseFF)
 	s.cos = make([]float32, rows*c.RotaryDim/2)
 	s.sin = make([]float32, rows*c.RotaryDim/2)
-	s.logit = make([]float32, headRows*c.Vocab)
-	widest := max(c.Hidden, c.Heads*c.HeadDim, ff, c.ExpertFF)
-	for range m.pool.Workers() {
-		s.weight = append(s.weight, make([]float32, widest))
-		s.score = append(s.score, make([]float32, positions))
+	s.in = *kernels.NewActivations(max(rows, headRows) * max(c.Hidden, c.Heads*c.HeadDim, c.DenseFF))
+	s.scratch = make([]kernels.Scratch, workers)
+	for _, matrices := range m.Matrices() {
+		for i := range s.scratch {
+			for _, matrix := range matrices {
+				s.scratch[i].Reserve(matrix, max(rows, headRows))
+			}
+		}
 	}
-	s.mulTask, s.attendTask, s.normTask = s.mulRange, s.attendRange, s.normHeads
+	for i := range rows {
+		s.all = append(s.all, i)
+	}
+	s.attention = newAttention(c, rows, positions, workers)
+	s.moe = newMoEState(c, rows, workers)
+	s.head = newHeadState(c, headRows, workers)
+	s.mulTask, s.attendTask, s.headsTask, s.normTask, s.takeTask = s.mulRange, s.attendRange, s.normHeads, s.normRange, s.takeRange
 	s.moe.upTask, s.moe.downTask, s.moe.mixTask = s.expertUp, s.expertDown, s.mixExperts
+	s.head.task = s.headRange
 	return s
+}
+
+// observe tells the observer of a product.
+func (s *State) observe(m *kernels.Matrix, in *kernels.Activations) {
+	if s.m.observer != nil {
+		s.m.observer(Observation{Matrix: m, X: in.X, Rows: in.Rows})
+	}
+}
+
+func newAttention(c *arch.Config, rows, positions, workers int) attention {
+	a := attention{query: make([]int32, 0, rows), spans: make([]span, 0, rows), heads: *kernels.NewActivations(0)}
+	queries := attendRows * c.Heads / c.KVHeads
+	for range workers {
+		a.workers = append(a.workers, attendWorker{
+			rows: make([]int32, 0, queries), score: make([]float32, queries*positions), out: make([]float32, queries*c.HeadDim),
+		})
+	}
+	return a
 }
 
 // Workers take this many matrix rows at a time.
 const mulChunk = 32
 
-// product computes dst = x · mᵀ for n rows of x on all workers.
-func (s *State) product(dst []float32, m *kernels.Matrix, x []float32, n int) {
-	if s.m.observer != nil {
-		s.m.observer(Observation{Matrix: m, X: x[:n*m.Cols], Rows: n})
+// take makes n rows of x the input of the products that follow.
+func (s *State) take(x []float32, n, cols int) {
+	s.in.Reset(x, n, cols)
+	if s.m.rounds {
+		s.pool.Run(n, 1, s.takeTask)
 	}
-	s.mul.m, s.mul.dst, s.mul.x, s.mul.n = m, dst, x, n
+}
+
+func (s *State) takeRange(_, lo, hi int) { s.in.Quantize(lo, hi) }
+
+// takeNorm makes the norms of n rows of x the input of the products that follow.
+func (s *State) takeNorm(x []float32, n int, weight []float32) {
+	s.norm.dst, s.norm.x, s.norm.weight = s.u, x, weight
+	s.in.Reset(s.u, n, s.cfg.Hidden)
+	s.pool.Run(n, 1, s.normTask)
+}
+
+func (s *State) normRange(_, lo, hi int) {
+	for r := lo; r < hi; r++ {
+		at, end := r*s.cfg.Hidden, (r+1)*s.cfg.Hidden
+		kernels.RMSNorm(s.norm.dst[at:end], s.norm.x[at:end], s.norm.weight, s.cfg.RMSEps)
+	}
+	if s.m.rounds {
+		s.in.Quantize(lo, hi)
+	}
+}
+
+// product computes dst = input · mᵀ on all workers.
+func (s *State) product(dst []float32, m *kernels.Matrix) {
+	if s.in.Rows == 0 {
+		return
+	}
+	s.observe(m, &s.in)
+	s.mul.m, s.mul.dst, s.mul.stride = m, dst, m.Rows
 	s.pool.Run(m.Rows, mulChunk, s.mulTask)
 }
 
 func (s *State) mulRange(worker, lo, hi int) {
-	s.mul.m.Mul(s.mul.dst, s.mul.x, s.mul.n, lo, hi, s.weight[worker])
+	s.mul.m.Product(s.mul.dst[lo:], s.mul.stride, &s.in, nil, lo, hi, &s.scratch[worker])
+}
+
+// keep moves rows of h, ascending, to its front: the rest of the pass is about
+// them alone.
+func (s *State) keep(rows []int) {
+	for i, r := range rows {
+		if i != r {
+			copy(s.h[i*s.cfg.Hidden:(i+1)*s.cfg.Hidden], s.h[r*s.cfg.Hidden:])
+		}
+	}
+	s.n = len(rows)
 }

@@ -1,0 +1,75 @@
+package runtime
+
+import (
+	"lladakit/internal/arch"
+	"lladakit/kernels"
+)
+
+// headTile is how many tokens of the vocabulary are looked at together: their
+// logits of all rows stay in the cache until they are read.
+const headTile = 512
+
+// headState holds the buffers of the head.
+type headState struct {
+	logits  []float32         // [head rows, vocab], made when first wanted
+	tile    [][]float32       // per worker: [head rows, headTile]
+	partial []kernels.Partial // [tiles, head rows]
+	rows    int
+	exclude int32
+	task    func(worker, lo, hi int)
+}
+
+func newHeadState(c *arch.Config, rows, workers int) headState {
+	h := headState{partial: make([]kernels.Partial, tiles(c.Vocab)*rows)}
+	for range workers {
+		h.tile = append(h.tile, make([]float32, rows*headTile))
+	}
+	return h
+}
+
+func tiles(vocab int) int { return (vocab + headTile - 1) / headTile }
+
+// Head returns logits of the rows that the last pass was asked for, the lo-th to
+// the hi-th of them: [hi-lo, vocab], valid until the next call. There is no shift:
+// the logits of a position predict the token at that position.
+func (s *State) Head(lo, hi int) []float32 {
+	n := (hi - lo) * s.cfg.Vocab
+	if cap(s.head.logits) < n {
+		s.head.logits = make([]float32, n)
+	}
+	s.head.logits = s.head.logits[:n]
+	s.takeNorm(s.h[lo*s.cfg.Hidden:], hi-lo, s.w.OutputNorm)
+	s.product(s.head.logits, &s.w.Head)
+	return s.head.logits
+}
+
+// HeadStats reads the distributions of the rows that the last pass was asked for
+// into stats, one for each, without logits ever being in one place. The token
+// exclude is never chosen, but keeps its share.
+func (s *State) HeadStats(stats []kernels.Stats, exclude int32) {
+	s.takeNorm(s.h, s.n, s.w.OutputNorm)
+	s.observe(&s.w.Head, &s.in)
+	s.head.rows, s.head.exclude = s.n, exclude
+	count := tiles(s.cfg.Vocab)
+	s.pool.Run(count, 1, s.head.task)
+	for r := range s.n {
+		var p kernels.Partial
+		for t := range count {
+			p.Merge(&s.head.partial[t*s.n+r])
+		}
+		stats[r] = p.Stats()
+	}
+}
+
+// headRange looks at tiles lo to hi.
+func (s *State) headRange(worker, lo, hi int) {
+	h := &s.head
+	for t := lo; t < hi; t++ {
+		from, to := t*headTile, min((t+1)*headTile, s.cfg.Vocab)
+		s.w.Head.Product(h.tile[worker], headTile, &s.in, nil, from, to, &s.scratch[worker])
+		for r := range h.rows {
+			logits := h.tile[worker][r*headTile:][:to-from]
+			h.partial[t*h.rows+r] = kernels.PartialStats(logits, int32(from), h.exclude)
+		}
+	}
+}
