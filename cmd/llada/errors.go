@@ -104,19 +104,3 @@ func exactlyOne(c *cli.Context, flags ...string) (string, error) {
 	}
 	return given[0], nil
 }
-
-// mostThreads bounds what a slip of the finger can start.
-const mostThreads = 1024
-
-func threadsFlag() cli.Flag {
-	return &cli.IntFlag{Name: "threads", Aliases: []string{"t"}, Usage: "`N` workers", DefaultText: "one per processor"}
-}
-
-// threads returns the number of workers; 0 means one per processor.
-func threads(c *cli.Context) (int, error) {
-	n := c.Int("threads")
-	if n < 0 || n > mostThreads {
-		return 0, usagef("--threads: %d is not between 0 and %d", n, mostThreads)
-	}
-	return n, nil
-}

@@ -44,11 +44,7 @@ func (e *env) imatrix(c *cli.Context) error {
 	if err := needFlags(c, "model", "data", "out"); err != nil {
 		return err
 	}
-	workers, err := threads(c)
-	if err != nil {
-		return err
-	}
-	m, err := runtime.Load(c.String("model"), runtime.LoadOptions{Threads: workers})
+	m, err := e.load(c, c.String("model"))
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"lladakit/eval"
-	"lladakit/runtime"
 )
 
 func (e *env) kldCommand() *cli.Command {
@@ -46,16 +45,12 @@ func (e *env) kld(c *cli.Context) error {
 	if err := needFlags(c, "model", "reference", "data"); err != nil {
 		return err
 	}
-	workers, err := threads(c)
-	if err != nil {
-		return err
-	}
-	model, err := runtime.Load(c.String("model"), runtime.LoadOptions{Threads: workers})
+	model, err := e.load(c, c.String("model"))
 	if err != nil {
 		return err
 	}
 	defer model.Close()
-	reference, err := runtime.Load(c.String("reference"), runtime.LoadOptions{Threads: workers})
+	reference, err := e.load(c, c.String("reference"))
 	if err != nil {
 		return err
 	}

@@ -17,13 +17,12 @@ func (e *env) logitsCommand() *cli.Command {
 		Usage: "compute the logits of given ids, for checking",
 		UsageText: "llada logits --model FILE --ids 1,2,3 [--block-length N] [--json]\n\n" +
 			"Example: llada logits --model tiny.gguf --ids 1010,324,1004 --json",
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "model", Usage: "GGUF `FILE`"},
 			&cli.StringFlag{Name: "ids", Usage: "token ids `1,2,3`"},
 			&cli.IntFlag{Name: "block-length", Usage: "blocks of `N` positions in the block-causal mask", DefaultText: "the model's"},
-			threadsFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print every logit as JSON, not the five greatest of each row"},
-		},
+		}, loadFlags()...),
 		Action: e.logits,
 	}
 }
@@ -42,11 +41,7 @@ func (e *env) logits(c *cli.Context) error {
 	if len(ids) == 0 {
 		return usagef("--ids: there is no id")
 	}
-	workers, err := threads(c)
-	if err != nil {
-		return err
-	}
-	m, err := runtime.Load(c.String("model"), runtime.LoadOptions{Threads: workers})
+	m, err := e.load(c, c.String("model"))
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 
 // promptFlags are for commands that have a model answer the prompts of a file.
 func promptFlags() []cli.Flag {
-	return []cli.Flag{
+	return append([]cli.Flag{
 		&cli.StringFlag{Name: "data", Usage: "`FILE` of prompts: JSON lines with a prompt, question or text, or one text a line"},
 		&cli.IntFlag{Name: "limit", Usage: "use the first `N` prompts", DefaultText: "all"},
 		&cli.BoolFlag{Name: "raw", Usage: "take the prompts as they are, without the chat form"},
@@ -20,8 +20,7 @@ func promptFlags() []cli.Flag {
 		&cli.IntFlag{Name: "block-length", Usage: "`N` positions denoised together", DefaultText: "the model's"},
 		&cli.IntFlag{Name: "steps", Usage: "at most `N` denoising steps of a block", DefaultText: "the model's"},
 		&cli.Float64Flag{Name: "threshold", Usage: "accept tokens more probable than `P`", DefaultText: "the model's"},
-		threadsFlag(),
-	}
+	}, loadFlags()...)
 }
 
 // prompts returns the ids of the prompts that the flags describe, and how to

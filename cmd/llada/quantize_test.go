@@ -77,10 +77,6 @@ func TestFromCheckpointToBudget(t *testing.T) {
 	require.Len(t, experts, 9)
 	assert.Len(t, experts[8].Types, 16)
 
-	type figures struct {
-		Positions int `json:"positions"`
-		KLD, Top1 any
-	}
 	d := done(t, "kld --json --gen-length 32 --model "+fitted+" --reference "+models.tiny+" --data "+prompts)
 	for _, field := range []string{`"by_mask_share"`, `"up_to": 0.25`, `"kld"`, `"top1"`, `"prob_change"`, `"low"`, `"positions"`} {
 		assert.Contains(t, d, field)

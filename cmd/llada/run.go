@@ -19,18 +19,17 @@ func (e *env) runCommand() *cli.Command {
 		Usage: "answer one prompt",
 		UsageText: "llada run --model FILE (--prompt TEXT | --prompt-file FILE | --ids 1,2,3)\n\n" +
 			"Example: llada run --model mini-q8_0.gguf --prompt 'Why is the sky blue?' --show",
-		Flags: append([]cli.Flag{
+		Flags: slices.Concat([]cli.Flag{
 			&cli.StringFlag{Name: "model", Usage: "GGUF `FILE`"},
 			&cli.StringFlag{Name: "prompt", Usage: "`TEXT` of the user's message"},
 			&cli.StringFlag{Name: "prompt-file", Usage: "`FILE` with the text, - for standard input"},
 			&cli.StringFlag{Name: "ids", Usage: "token ids `1,2,3` instead of a text"},
 			&cli.StringFlag{Name: "system", Usage: "`TEXT` of a system message"},
 			&cli.BoolFlag{Name: "raw", Usage: "take the text as it is, without the chat form"},
-			threadsFlag(),
 			&cli.BoolFlag{Name: "show", Usage: "watch the blocks denoise; without a terminal, print block by block"},
 			&cli.StringFlag{Name: "trace", Usage: "`FILE` to write every decision to, one JSON object a line for each step"},
 			&cli.BoolFlag{Name: "json", Usage: "print ids, text, forwards and timings as one JSON document"},
-		}, settingFlags()...),
+		}, loadFlags(), settingFlags()),
 		Action: e.run,
 	}
 }
@@ -73,12 +72,8 @@ func (e *env) run(c *cli.Context) error {
 	if err := checkRun(c, from, ids); err != nil {
 		return err
 	}
-	workers, err := threads(c)
-	if err != nil {
-		return err
-	}
 	start := time.Now()
-	m, err := runtime.Load(c.String("model"), runtime.LoadOptions{Threads: workers})
+	m, err := e.load(c, c.String("model"))
 	if err != nil {
 		return err
 	}

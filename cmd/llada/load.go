@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"lladakit/runtime"
+)
+
+// loadFlags say how a model is loaded.
+func loadFlags() []cli.Flag {
+	return []cli.Flag{
+		threadsFlag(),
+		&cli.StringFlag{
+			Name: "pack", DefaultText: "memory, or none if there is too little",
+			Usage: "`WHERE` weights lie in the order of the kernels: memory; file, beside the model, for later loads; or none",
+		},
+	}
+}
+
+// load loads the model at path as the flags say.
+func (e *env) load(c *cli.Context, path string) (*runtime.Model, error) {
+	workers, err := threads(c)
+	if err != nil {
+		return nil, err
+	}
+	pack, err := runtime.ParsePack(c.String("pack"))
+	if err != nil {
+		return nil, usagef("--pack: %w", err)
+	}
+	bar := newProgress(e.stderr, "loading")
+	m, err := runtime.LoadContext(c.Context, path, runtime.LoadOptions{Threads: workers, Pack: pack, Progress: bar.update})
+	bar.end()
+	if err != nil {
+		return nil, err
+	}
+	if larger, bytes, free := m.Larger(); larger && m.Packed == runtime.PackNone {
+		fmt.Fprintf(e.stderr, "llada: warning: the model has %s and %s of memory are free: weights will come from the disk at every step, which is slow\n",
+			size(bytes), size(free))
+	}
+	return m, nil
+}
+
+// mostThreads bounds what a slip of the finger can start.
+const mostThreads = 1024
+
+func threadsFlag() cli.Flag {
+	return &cli.IntFlag{Name: "threads", Aliases: []string{"t"}, Usage: "`N` workers", DefaultText: "one per processor"}
+}
+
+// threads returns the number of workers; 0 means one per processor.
+func threads(c *cli.Context) (int, error) {
+	n := c.Int("threads")
+	if n < 0 || n > mostThreads {
+		return 0, usagef("--threads: %d is not between 0 and %d", n, mostThreads)
+	}
+	return n, nil
+}
