@@ -30,19 +30,24 @@ type attendWorker struct {
 }
 
 // plan chooses which rows of the pass attend, ascending.
-func (a *attention) plan(rows []int, pos, block int) {
+func (a *attention) plan(s *State, rows []int) {
 	a.query, a.spans = a.query[:0], a.spans[:0]
-	for _, r := range rows {
+	for i, r := range rows {
 		a.query = append(a.query, int32(r))
-	}
-	for i, r := range a.query {
 		last := len(a.spans) - 1
-		if last >= 0 && i-a.spans[last].lo < attendRows && (pos+int(r))/block == (pos+int(a.query[i-1]))/block {
+		if last >= 0 && i-a.spans[last].lo < attendRows && s.together(r, rows[i-1]) {
 			a.spans[last].hi = i + 1
 		} else {
 			a.spans = append(a.spans, span{i, i + 1})
 		}
 	}
+}
+
+// together reports whether two rows are of one block of one sequence.
+func (s *State) together(r, q int) bool {
+	a, b := s.rows[r], s.rows[q]
+	block := s.parts[a.part].Block
+	return a.part == b.part && a.pos/block == b.pos/block
 }
 
 // attend computes attention of the planned rows into State.mix.
@@ -78,10 +83,11 @@ func (s *State) normHeads(_, lo, hi int) {
 				}
 			}
 		}
+		cache, pos := s.parts[s.rows[r].part].Cache, s.rows[r].pos
 		for h := range c.KVHeads {
-			k, v := s.cache.head(s.layer, h)
-			s.cache.put(k, s.pos+r, row[(c.Heads+h)*c.HeadDim:][:c.HeadDim])
-			s.cache.put(v, s.pos+r, row[(c.Heads+c.KVHeads+h)*c.HeadDim:][:c.HeadDim])
+			k, v := cache.head(s.layer, h)
+			cache.put(k, pos, row[(c.Heads+h)*c.HeadDim:][:c.HeadDim])
+			cache.put(v, pos, row[(c.Heads+c.KVHeads+h)*c.HeadDim:][:c.HeadDim])
 		}
 	}
 }
@@ -94,8 +100,10 @@ func (s *State) attendRange(worker, lo, hi int) {
 	group := c.Heads / c.KVHeads
 	for item := lo; item < hi; item++ {
 		x, g := a.spans[item/c.KVHeads], item%c.KVHeads
-		keys, values := s.cache.head(s.layer, g)
-		seen := s.visible(s.pos + int(a.query[x.lo]))
+		first := s.rows[a.query[x.lo]]
+		part := &s.parts[first.part]
+		keys, values := part.Cache.head(s.layer, g)
+		seen := part.visible(first.pos)
 		w.rows = w.rows[:0]
 		for _, r := range a.query[x.lo:x.hi] {
 			for h := g * group; h < (g+1)*group; h++ {
@@ -114,10 +122,4 @@ func (s *State) attendRange(worker, lo, hi int) {
 			copy(to[:group*c.HeadDim], out[i*group*c.HeadDim:])
 		}
 	}
-}
-
-// visible returns how many positions the one at pos sees: all up to the end of
-// its block, or of the pass where that comes first.
-func (s *State) visible(pos int) int {
-	return min((pos/s.block+1)*s.block, s.pos+s.n)
 }

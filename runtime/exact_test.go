@@ -86,7 +86,7 @@ func TestRowsAreIndependent(t *testing.T) {
 		s, cache := one.NewState(32, len(ids), 1), one.NewCache(len(ids))
 		for pos := 0; pos < len(ids); pos += 32 {
 			for r := range 32 {
-				s.Forward(ids[pos:pos+32], pos, 32, cache, []int{r})
+				s.Forward(runtime.Part{IDs: ids[pos : pos+32], Pos: pos, Block: 32, Cache: cache, Want: []int{r}})
 				require.Equal(t, whole[pos+r], slices.Clone(s.Head(0, 1)), "%s, position %d", typ, pos+r)
 			}
 		}

@@ -6,22 +6,54 @@ import (
 	"lladakit/kernels"
 )
 
-// Forward computes the hidden states of positions pos to pos+len(ids)-1, which
-// hold ids, under the block-causal mask with blocks of the given length. The
-// cache must hold the keys and values of every earlier position; those of these
-// positions are written into it. Logits of the rows in want, ascending, are then
-// had from Head or HeadStats; the last layer computes no others.
-//
-// len(ids) is at most the state's rows, and the last position below the cache's.
-func (s *State) Forward(ids []int32, pos, block int, cache *Cache, want []int) {
-	c, w := s.cfg, s.w
-	s.n, s.pos, s.block, s.cache = len(ids), pos, block, cache
+// Part is what a pass computes of one sequence: consecutive positions, in blocks
+// counted from position 0.
+type Part struct {
+	IDs   []int32 // the tokens of positions Pos, Pos+1, …
+	Pos   int
+	Block int // length of the sequence's blocks
 
-	for r, id := range ids {
-		w.Embedding.Row(s.h[r*c.Hidden:(r+1)*c.Hidden], int(id))
+	// Cache holds the keys and values of every earlier position, and gets those of
+	// the positions that are computed.
+	Cache *Cache
+
+	// Rows lists which of IDs are computed, ascending; nil means all. Of the others
+	// the cache's keys and values are used as they are.
+	Rows []int
+
+	// Want lists which of IDs logits are wanted of, ascending and all of them
+	// computed. The last layer computes no others, unless WholeLayer is set.
+	Want       []int
+	WholeLayer bool
+}
+
+// end returns the position after the part's last.
+func (p *Part) end() int { return p.Pos + len(p.IDs) }
+
+// count returns how many rows are computed.
+func (p *Part) count() int {
+	if p.Rows == nil {
+		return len(p.IDs)
 	}
+	return len(p.Rows)
+}
+
+// visible returns how many positions the one at pos sees: all up to the end of its
+// block, or of the part where that comes first.
+func (p *Part) visible(pos int) int { return min((pos/p.Block+1)*p.Block, p.end()) }
+
+// Forward computes hidden states of some positions of one sequence or several, under
+// the block-causal mask: a position sees all those of its own block and of the blocks
+// before. Logits of the rows that are wanted, those of the first part first, are
+// then had from Head or HeadStats.
+//
+// The rows are at most as many as the state's, and no result depends on what else
+// is in the pass. Parts of one pass have different caches.
+func (s *State) Forward(parts ...Part) {
+	c, w := s.cfg, s.w
+	whole := s.begin(parts)
 	s.angles()
-	s.attention.plan(s.all[:s.n], pos, block)
+	s.attention.plan(s, s.all[:s.n])
 	for i := range w.Layers {
 		l := &w.Layers[i]
 		s.layer, s.l = i, l
@@ -30,15 +62,15 @@ func (s *State) Forward(ids []int32, pos, block int, cache *Cache, want []int) {
 		s.product(s.qkv, &l.QKV)
 		s.pool.Run(s.n, 1, s.headsTask) // query and key norms, rotation; keys and values to the cache
 		last := i == c.Layers-1
-		if last && len(want) == 0 {
-			return // all that is wanted is in the cache
-		}
-		if last {
-			s.attention.plan(want, pos, block)
+		if last && !whole {
+			if len(s.want) == 0 {
+				return // all that is wanted is in the caches
+			}
+			s.attention.plan(s, s.want)
 		}
 		s.attend()
-		if last {
-			s.keep(want)
+		if last && !whole {
+			s.keep(s.want)
 		}
 		s.take(s.mix, s.n, c.Heads*c.HeadDim)
 		s.product(s.o, &l.AttnOutput)
@@ -52,6 +84,43 @@ func (s *State) Forward(ids []int32, pos, block int, cache *Cache, want []int) {
 		}
 		kernels.Add(s.h, s.o[:s.n*c.Hidden])
 	}
+	if whole {
+		s.keep(s.want)
+	}
+}
+
+// begin lays out the rows of a pass, with their embeddings. whole says that a part
+// wants its last layer whole.
+func (s *State) begin(parts []Part) (whole bool) {
+	s.parts, s.rows, s.want = append(s.parts[:0], parts...), s.rows[:0], s.want[:0]
+	for i := range s.parts {
+		p := &s.parts[i]
+		whole = whole || p.WholeLayer
+		want := p.Want
+		for k := range p.count() {
+			at := k
+			if p.Rows != nil {
+				at = p.Rows[k]
+			}
+			if len(want) > 0 && want[0] == at {
+				s.want, want = append(s.want, len(s.rows)), want[1:]
+			}
+			r := len(s.rows)
+			s.rows = append(s.rows, row{part: i, pos: p.Pos + at})
+			s.w.Embedding.Row(s.h[r*s.cfg.Hidden:(r+1)*s.cfg.Hidden], int(p.IDs[at]))
+		}
+		if len(want) > 0 {
+			panic("runtime: logits are wanted of a row that is not computed")
+		}
+	}
+	s.n = len(s.rows)
+	return whole
+}
+
+// row says what a row of the pass is.
+type row struct {
+	part int // index into State.parts
+	pos  int // position in its sequence
 }
 
 // dense computes down(silu(gate u) · (up u)) of the input.
@@ -71,8 +140,8 @@ func (s *State) angles() {
 	half := s.cfg.RotaryDim / 2
 	for j := range half {
 		freq := math.Pow(float64(s.cfg.RopeTheta), -2*float64(j)/float64(s.cfg.RotaryDim))
-		for r := range s.n {
-			sin, cos := math.Sincos(float64(s.pos+r) * freq)
+		for r := range s.rows {
+			sin, cos := math.Sincos(float64(s.rows[r].pos) * freq)
 			s.sin[r*half+j], s.cos[r*half+j] = float32(sin), float32(cos)
 		}
 	}

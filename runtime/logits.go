@@ -25,7 +25,7 @@ func (m *Model) Logits(ctx context.Context, ids []int32, block int, f func(row [
 	s, cache := m.NewState(rows, len(ids), headRows), m.NewCache(len(ids))
 	for pos := 0; pos < len(ids); pos += rows {
 		part := ids[pos:min(pos+rows, len(ids))]
-		s.Forward(part, pos, block, cache, s.all[:len(part)])
+		s.Forward(Part{IDs: part, Pos: pos, Block: block, Cache: cache, Want: s.all[:len(part)]})
 		for lo := 0; lo < len(part); lo += headRows {
 			if err := ctx.Err(); err != nil {
 				return err

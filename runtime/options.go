@@ -33,8 +33,19 @@ type Options struct {
 	EOSEarlyStop bool    `json:"eos_early_stop"` // stop inside a block once the answer is complete
 	Profile      Profile `json:"profile"`        // "" means Exact
 
+	Without Without `json:"without"`
+
 	// OnStep, if not nil, is told of every denoising step.
 	OnStep func(Step) `json:"-"`
+}
+
+// Without switches off what saves time and changes no bit of the answer, so that
+// this can be seen, and what it saves be measured. The zero value saves all.
+type Without struct {
+	FusedCommit   bool `json:"fused_commit,omitempty"`   // a finished block is made final in a pass of its own
+	SkippedCommit bool `json:"skipped_commit,omitempty"` // also after the end of the answer
+	MaskedLogits  bool `json:"masked_logits,omitempty"`  // logits of all positions of the block, decided ones too
+	PrunedLayer   bool `json:"pruned_layer,omitempty"`   // the whole last layer, also where no logits are wanted
 }
 
 // Defaults returns the recommended settings, as the file names them.

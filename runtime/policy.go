@@ -7,8 +7,9 @@ package runtime
 //
 // conf has the probability of the predicted token per position, and is negative
 // where there is no mask. take, of the same length, receives the decision.
-func acceptThreshold(take []bool, conf []float32, quota int, threshold float32) {
-	high := 0
+//
+// It returns how many probabilities are above the threshold.
+func acceptThreshold(take []bool, conf []float32, quota int, threshold float32) (high int) {
 	for i, c := range conf {
 		take[i] = c >= 0 && c > threshold
 		if take[i] {
@@ -17,7 +18,7 @@ func acceptThreshold(take []bool, conf []float32, quota int, threshold float32) 
 	}
 	// Whatever is above the threshold is among the most probable, so topping up
 	// is the same as choosing anew.
-	for ; high < quota; high++ {
+	for n := high; n < quota; n++ {
 		best := -1
 		for i, c := range conf {
 			if c >= 0 && !take[i] && (best < 0 || c > conf[best]) {
@@ -25,8 +26,9 @@ func acceptThreshold(take []bool, conf []float32, quota int, threshold float32) 
 			}
 		}
 		if best < 0 {
-			return // no masks left
+			break // no masks left
 		}
 		take[best] = true
 	}
+	return high
 }

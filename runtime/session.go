@@ -28,11 +28,11 @@ func (m *Model) NewSession(positions, block int) *Session {
 
 // Extend appends whole blocks of final tokens.
 func (s *Session) Extend(ctx context.Context, ids []int32) error {
-	for part := range slices.Chunk(ids, s.s.rows) {
+	for part := range slices.Chunk(ids, s.s.most) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		s.s.Forward(part, s.end, s.block, s.cache, nil)
+		s.s.Forward(Part{IDs: part, Pos: s.end, Block: s.block, Cache: s.cache})
 		s.end += len(part)
 	}
 	return nil
@@ -48,6 +48,6 @@ func (s *Session) Masked(ids []int32) (rows []int, logits []float32) {
 			s.rows = append(s.rows, i)
 		}
 	}
-	s.s.Forward(ids, s.end, s.block, s.cache, s.rows)
+	s.s.Forward(Part{IDs: ids, Pos: s.end, Block: s.block, Cache: s.cache, Want: s.rows})
 	return s.rows, s.s.Head(0, len(s.rows))
 }

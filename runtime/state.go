@@ -5,14 +5,14 @@ import (
 	"lladakit/kernels"
 )
 
-// State holds the buffers of a pass over up to a given number of rows, made
+// State holds the buffers of passes over up to a given number of rows, made
 // once: no pass allocates.
 type State struct {
 	m    *Model
 	cfg  *arch.Config
 	w    *Weights
 	pool *kernels.Pool
-	rows int // the most a pass computes
+	most int // the most rows that a pass computes
 
 	h   []float32 // [rows, hidden], the residual stream
 	u   []float32 // [rows, hidden], its norm
@@ -33,10 +33,10 @@ type State struct {
 
 	// What the running operation works on. Functions passed to the pool are
 	// made once, since a new closure would be an allocation.
-	n     int // rows of this pass
-	pos   int // position of the first
-	block int
-	cache *Cache
+	parts []Part
+	rows  []row // [n], what each row of this pass is
+	want  []int // rows whose logits are wanted
+	n     int   // rows that are computed now: all, or in the end those wanted
 	layer int
 	l     *Layer
 	mul   struct {
@@ -49,10 +49,10 @@ type State struct {
 }
 
 // NewState makes buffers for passes over at most rows rows against caches of at
-// most positions positions, with logits of at most headRows rows at a time.
+// most positions positions, with statistics of at most headRows rows.
 func (m *Model) NewState(rows, positions, headRows int) *State {
 	c := &m.Config
-	s := &State{m: m, cfg: c, w: m.Weights, pool: m.pool, rows: rows}
+	s := &State{m: m, cfg: c, w: m.Weights, pool: m.pool, most: rows}
 	workers := m.pool.Workers()
 	s.h = make([]float32, rows*c.Hidden)
 	s.u = make([]float32, max(rows, headRows)*c.Hidden)
@@ -75,6 +75,7 @@ func (m *Model) NewState(rows, positions, headRows int) *State {
 	for i := range rows {
 		s.all = append(s.all, i)
 	}
+	s.rows, s.want = make([]row, 0, rows), make([]int, 0, rows)
 	s.attention = newAttention(c, rows, positions, workers)
 	s.moe = newMoEState(c, rows, workers)
 	s.head = newHeadState(c, headRows, workers)

@@ -61,10 +61,10 @@ func BenchmarkStep(b *testing.B) {
 						touched++
 					}
 				})
-				s.Forward(ids, depth, 32, cache, want)
+				s.Forward(runtime.Part{IDs: ids, Pos: depth, Block: 32, Cache: cache, Want: want})
 				m.Observe(nil)
 				for b.Loop() {
-					s.Forward(ids, depth, 32, cache, want)
+					s.Forward(runtime.Part{IDs: ids, Pos: depth, Block: 32, Cache: cache, Want: want})
 					if rows > 0 {
 						s.Stats(m.MaskID)
 					}

@@ -1,0 +1,156 @@
+package runtime
+
+import (
+	"context"
+	"time"
+
+	"lladakit/kernels"
+)
+
+// Batch decodes several sequences, each as if it were alone, in passes that they
+// share: the weights of an expert are read once for all of them. The first one done
+// is the first one out, and another may take its place at any time. One operation of
+// a model runs at a time, so a batch is for one goroutine.
+type Batch struct {
+	m         *Model
+	s         *State
+	rows      int // of s
+	positions int
+	sequences []*Sequence
+
+	// Of the pass.
+	parts []Part
+	of    []*Sequence
+	stats []kernels.Stats
+}
+
+// NewBatch returns a batch without sequences.
+func (m *Model) NewBatch() *Batch { return &Batch{m: m} }
+
+// Add begins the answer to a prompt. It fails, before any work, when a setting or an
+// id is out of range.
+func (b *Batch) Add(prompt []int32, opt Options) (*Sequence, error) {
+	if err := b.m.Check(&opt, len(prompt)); err != nil {
+		return nil, err
+	}
+	if err := b.m.CheckIDs(prompt); err != nil {
+		return nil, err
+	}
+	q := b.m.newSequence(prompt, opt)
+	b.sequences = append(b.sequences, q)
+	b.reserve()
+	return q, nil
+}
+
+// Len returns how many sequences are not done.
+func (b *Batch) Len() int { return len(b.sequences) }
+
+// reserve makes room for passes with a step of every sequence.
+func (b *Batch) reserve() {
+	rows, prompt, positions := 0, 0, 0
+	for _, q := range b.sequences {
+		rows += q.most()
+		prompt = max(prompt, min(prefillRows, q.first-q.final))
+		positions = max(positions, len(q.x))
+	}
+	rows = max(rows, prompt)
+	if b.s == nil || rows > b.rows || positions > b.positions {
+		b.rows, b.positions = max(rows, b.rows), max(positions, b.positions)
+		b.s = b.m.NewState(b.rows, b.positions, b.rows)
+		b.stats = make([]kernels.Stats, b.rows)
+	}
+}
+
+// Step runs one pass with a step of every sequence that it has room for, all unless
+// prompts are long, and returns those that are done. They are no longer part of the
+// batch. When ctx has ended it runs none.
+func (b *Batch) Step(ctx context.Context) (done []*Sequence, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	b.pass()
+	left := b.sequences[:0]
+	for _, q := range b.sequences {
+		if q.done {
+			done = append(done, q)
+		} else {
+			left = append(left, q)
+		}
+	}
+	clear(b.sequences[len(left):])
+	b.sequences = left
+	return done, nil
+}
+
+// pass runs the pass.
+func (b *Batch) pass() {
+	start := time.Now()
+	b.plan()
+	b.s.Forward(b.parts...)
+	if n := len(b.s.want); n > 0 {
+		b.s.HeadStats(b.stats[:n], b.m.MaskID)
+	}
+	b.absorb(time.Since(start))
+}
+
+// plan collects the parts of the pass: steps of blocks first, which are short, and
+// then as much of the prompts as there is room for.
+func (b *Batch) plan() {
+	b.parts, b.of = b.parts[:0], b.of[:0]
+	budget := b.rows
+	for _, prompts := range []bool{false, true} {
+		for _, q := range b.sequences {
+			if q.done || (q.final < q.first && q.opt.Profile != Reference) != prompts {
+				continue
+			}
+			if p, ok := q.next(budget); ok {
+				b.parts, b.of = append(b.parts, p), append(b.of, q)
+				budget -= p.count()
+			}
+		}
+	}
+}
+
+// absorb hands out what the pass computed.
+func (b *Batch) absorb(took time.Duration) {
+	at := 0
+	for i, q := range b.of {
+		p, from := &b.parts[i], at
+		at += len(p.Want)
+		q.absorb(p, b.stats[from:at], func(k int) []float32 { return b.s.Head(from+k, from+k+1) }, took)
+	}
+}
+
+// Interrupt ends a sequence of the batch, or all of them if q is nil, with err. Their
+// results have what was decided up to the last whole block.
+func (b *Batch) Interrupt(q *Sequence, err error) {
+	for _, r := range b.sequences {
+		if q == nil || q == r {
+			r.interrupt(err)
+		}
+	}
+}
+
+// Generate answers a prompt by block diffusion (LLaDA2.0's generate). It fails
+// before any work when a setting or an id is out of range. When ctx ends, or
+// the model computes what is no number, it returns what was decided up to the
+// last whole block with the error.
+//
+// Two things differ from the published code. The answer never includes the
+// prompt, where that code returns both after an early stop. And the mask token
+// is never chosen as a prediction (it keeps its share of the softmax), where
+// that code would write it and waste the step.
+func (m *Model) Generate(ctx context.Context, prompt []int32, opt Options) (*Result, error) {
+	b := m.NewBatch()
+	q, err := b.Add(prompt, opt)
+	if err != nil {
+		return nil, err
+	}
+	for b.Len() > 0 {
+		if _, err := b.Step(ctx); err != nil {
+			b.Interrupt(nil, err)
+			break
+		}
+	}
+	return q.Result()
+}
