@@ -22,6 +22,7 @@ type Batch struct {
 	parts []Part
 	of    []*Sequence
 	stats []kernels.Stats
+	out   outcome
 }
 
 // NewBatch returns a batch without sequences.
@@ -34,6 +35,9 @@ func (b *Batch) Add(prompt []int32, opt Options) (*Sequence, error) {
 		return nil, err
 	}
 	if err := b.m.CheckIDs(prompt); err != nil {
+		return nil, err
+	}
+	if err := b.m.CheckIDs(opt.Template); err != nil {
 		return nil, err
 	}
 	q := b.m.newSequence(prompt, opt)
@@ -86,6 +90,9 @@ func (b *Batch) Step(ctx context.Context) (done []*Sequence, err error) {
 func (b *Batch) pass() {
 	start := time.Now()
 	b.plan()
+	if len(b.parts) == 0 {
+		return
+	}
 	b.s.Forward(b.parts...)
 	if n := len(b.s.want); n > 0 {
 		b.s.HeadStats(b.stats[:n], b.m.MaskID)
@@ -117,7 +124,8 @@ func (b *Batch) absorb(took time.Duration) {
 	for i, q := range b.of {
 		p, from := &b.parts[i], at
 		at += len(p.Want)
-		q.absorb(p, b.stats[from:at], func(k int) []float32 { return b.s.Head(from+k, from+k+1) }, took)
+		b.out = outcome{s: b.s, part: p, stats: b.stats[from:at], first: from, sharers: len(b.of), took: took}
+		q.absorb(&b.out)
 	}
 }
 

@@ -48,3 +48,36 @@ func (q *Sequence) Final() []byte {
 	}
 	return all
 }
+
+// Prefilled returns what Final would, had the final positions been a prompt.
+func (q *Sequence) Prefilled() []byte {
+	p := q.m.newSequence(q.x[:q.final], Options{BlockLength: q.opt.BlockLength, GenLength: 1, Steps: 1, MinimalTopK: 1})
+	s := q.m.NewState(max(1, q.final), len(p.x), 1)
+	if q.final > 0 {
+		s.Forward(Part{IDs: q.x[:q.final], Block: q.opt.BlockLength, Cache: p.cache})
+	}
+	p.final = q.final
+	all := Sequence{cache: q.m.NewCache(len(q.x)), final: q.final}
+	for i := range p.cache.k {
+		copy(all.cache.k[i].Data, p.cache.k[i].Data)
+		copy(all.cache.v[i].Data, p.cache.v[i].Data)
+	}
+	return all.Final()
+}
+
+// Vote routes the rows of probabilities [rows, experts], without a bias, and then
+// within a coreset. It returns the experts of each row and their weights.
+func (s *State) Vote(prob [][]float32, limit Coreset) (experts [][]int32, weights [][]float32) {
+	bias := make([]float32, s.cfg.Experts)
+	for r, p := range prob {
+		copy(s.moe.prob[r*s.cfg.Experts:], p)
+		s.route(r, bias)
+	}
+	s.vote(0, len(prob), &limit, bias)
+	for r := range prob {
+		lo, hi := r*s.cfg.ExpertsUsed, (r+1)*s.cfg.ExpertsUsed
+		experts = append(experts, append([]int32(nil), s.moe.chosen[lo:hi]...))
+		weights = append(weights, append([]float32(nil), s.moe.weight[lo:hi]...))
+	}
+	return experts, weights
+}

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"math"
+	"time"
 
 	"lladakit/kernels"
 )
@@ -25,6 +26,9 @@ type Part struct {
 	// computed. The last layer computes no others, unless WholeLayer is set.
 	Want       []int
 	WholeLayer bool
+
+	// Coreset limits the experts of the last block, which then is approximate.
+	Coreset Coreset
 }
 
 // end returns the position after the part's last.
@@ -50,6 +54,8 @@ func (p *Part) visible(pos int) int { return min((pos/p.Block+1)*p.Block, p.end(
 // The rows are at most as many as the state's, and no result depends on what else
 // is in the pass. Parts of one pass have different caches.
 func (s *State) Forward(parts ...Part) {
+	s.cost.reset()
+	defer since(time.Now(), &s.cost.Total)
 	c, w := s.cfg, s.w
 	whole := s.begin(parts)
 	s.angles()
@@ -125,6 +131,7 @@ type row struct {
 
 // dense computes down(silu(gate u) · (up u)) of the input.
 func (s *State) dense(dst []float32, m *MLP) {
+	defer since(time.Now(), &s.cost.FFN)
 	ff := m.Gate.Rows
 	act := s.act[:s.n*ff]
 	s.product(act, &m.Gate)

@@ -1,6 +1,8 @@
 package runtime
 
 import (
+	"time"
+
 	"lladakit/internal/arch"
 	"lladakit/kernels"
 )
@@ -47,6 +49,8 @@ func (s *State) Head(lo, hi int) []float32 {
 // into stats, one for each, without logits ever being in one place. The token
 // exclude is never chosen, but keeps its share.
 func (s *State) HeadStats(stats []kernels.Stats, exclude int32) {
+	defer s.timeHead(time.Now())
+	s.cost.read(&s.w.Head, s.n)
 	s.takeNorm(s.h, s.n, s.w.OutputNorm)
 	s.observe(&s.w.Head, &s.in)
 	s.head.rows, s.head.exclude = s.n, exclude
@@ -59,6 +63,11 @@ func (s *State) HeadStats(stats []kernels.Stats, exclude int32) {
 		}
 		stats[r] = p.Stats()
 	}
+}
+
+func (s *State) timeHead(start time.Time) {
+	since(start, &s.cost.Head)
+	since(start, &s.cost.Total)
 }
 
 // headRange looks at tiles lo to hi.

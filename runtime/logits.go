@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// headRows is how many rows of logits Logits holds at a time.
+// headRows is how many rows of logits are held at a time.
 const headRows = 32
 
 // Logits computes the logits of every given id under the block-causal mask with
@@ -21,16 +21,29 @@ func (m *Model) Logits(ctx context.Context, ids []int32, block int, f func(row [
 	if len(ids) > m.Config.Context {
 		return fmt.Errorf("%d ids exceed the model's %d positions", len(ids), m.Config.Context)
 	}
+	all := make([]int, len(ids))
+	for i := range all {
+		all[i] = i
+	}
+	return m.logits(ctx, ids, block, all, f)
+}
+
+// logits computes everything from the ids alone, and passes on the logits of the
+// positions in want, ascending.
+func (m *Model) logits(ctx context.Context, ids []int32, block int, want []int, f func(row []float32) error) error {
 	rows := min(max(block, prefillRows/block*block), max(1, len(ids)))
 	s, cache := m.NewState(rows, len(ids), headRows), m.NewCache(len(ids))
 	for pos := 0; pos < len(ids); pos += rows {
-		part := ids[pos:min(pos+rows, len(ids))]
-		s.Forward(Part{IDs: part, Pos: pos, Block: block, Cache: cache, Want: s.all[:len(part)]})
-		for lo := 0; lo < len(part); lo += headRows {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			hi := min(lo+headRows, len(part))
+		part := Part{IDs: ids[pos:min(pos+rows, len(ids))], Pos: pos, Block: block, Cache: cache}
+		for len(want) > 0 && want[0] < part.end() {
+			part.Want, want = append(part.Want, want[0]-pos), want[1:]
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		s.Forward(part)
+		for lo := 0; lo < len(part.Want); lo += headRows {
+			hi := min(lo+headRows, len(part.Want))
 			logits := s.Head(lo, hi)
 			for i := range hi - lo {
 				if err := f(logits[i*m.Config.Vocab : (i+1)*m.Config.Vocab]); err != nil {

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"math"
+	"time"
 
 	"lladakit/internal/arch"
 	"lladakit/kernels"
@@ -32,6 +33,7 @@ type moeState struct {
 	y          []float32   // [slots, hidden]
 	gate, up   [][]float32 // per worker: [rows, pieceRows]
 
+	coreset                   coresetState
 	dst                       []float32
 	upTask, downTask, mixTask func(worker, lo, hi int)
 }
@@ -69,6 +71,7 @@ func newMoEState(c *arch.Config, rows, workers int) moeState {
 		sharedAct: *kernels.NewActivations(rows * c.SharedFF), sharedX: make([]float32, rows*c.SharedFF),
 		y: make([]float32, slots*c.Hidden),
 	}
+	e.coreset = coresetState{votes: make([]float32, c.Experts), order: make([]int32, 0, c.Experts)}
 	for i := range slots {
 		e.count = append(e.count, int32(i))
 	}
@@ -85,12 +88,14 @@ func newMoEState(c *arch.Config, rows, workers int) moeState {
 // mixture computes the routed experts and the shared one for the input, the
 // normed rows.
 func (s *State) mixture(dst []float32, l *Layer) {
+	defer since(time.Now(), &s.cost.FFN)
 	c, e := s.cfg, &s.moe
 	s.product(e.prob, &l.Router)
 	kernels.Sigmoid(e.prob[:s.n*c.Experts])
 	for r := range s.n {
 		s.route(r, l.RouterBias)
 	}
+	s.restrict(l.RouterBias)
 	s.gather()
 	s.plan(dst, l)
 	e.dst = dst
@@ -110,7 +115,6 @@ func (s *State) route(r int, bias []float32) {
 	for i, p := range prob {
 		e.bias[i] = p + bias[i]
 	}
-	minusInf := float32(math.Inf(-1))
 	size := c.Experts / c.ExpertGroups
 	for g := range e.group {
 		e.group[g] = topTwo(e.bias[g*size : (g+1)*size])
@@ -123,6 +127,14 @@ func (s *State) route(r int, bias []float32) {
 			e.bias[g*size+i] = minusInf
 		}
 	}
+	s.choose(r, prob)
+}
+
+var minusInf = float32(math.Inf(-1))
+
+// choose gives row r the experts with the greatest biased scores.
+func (s *State) choose(r int, prob []float32) {
+	c, e := s.cfg, &s.moe
 	chosen := e.chosen[r*c.ExpertsUsed : (r+1)*c.ExpertsUsed]
 	weight := e.weight[r*c.ExpertsUsed : (r+1)*c.ExpertsUsed]
 	var sum float32
@@ -221,7 +233,13 @@ func (s *State) plan(dst []float32, l *Layer) {
 	}
 	e.ups, e.downs = e.ups[:0], e.downs[:0]
 	for i := range e.units {
-		m := e.units[i].m
+		m, rows := e.units[i].m, len(e.units[i].rows)
+		s.cost.read(&m.Gate, rows)
+		s.cost.read(&m.Up, rows)
+		s.cost.read(&m.Down, rows)
+		if e.units[i].shares != nil {
+			s.cost.Experts[s.layer]++
+		}
 		e.ups = pieces(e.ups, i, m.Gate.Rows, m.Gate.Cols)
 		e.downs = pieces(e.downs, i, m.Down.Rows, m.Down.Cols)
 	}

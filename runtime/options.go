@@ -35,6 +35,20 @@ type Options struct {
 
 	Without Without `json:"without"`
 
+	// Delayed, if above 0, computes in a step only the positions that are masked or
+	// were decided by the step before; the others keep the keys and values that they
+	// had. Every Delayed-th step of a block computes all. (dKV-Cache-Decode, arXiv
+	// 2505.15781, within a block.)
+	Delayed int     `json:"delayed,omitempty"`
+	Coreset Coreset `json:"coreset"`
+
+	// Template has the first tokens of the answer, where they are known, and masks
+	// where they are to be found. A known token is seen by its block, and by those
+	// after it, but not by those before.
+	Template []int32 `json:"template,omitempty"`
+
+	Audit int `json:"audit,omitempty"` // how many steps are held against the reference
+
 	// OnStep, if not nil, is told of every denoising step.
 	OnStep func(Step) `json:"-"`
 }
@@ -48,6 +62,26 @@ type Without struct {
 	PrunedLayer   bool `json:"pruned_layer,omitempty"`   // the whole last layer, also where no logits are wanted
 }
 
+// Class says how an answer that is made with some options relates to the exact one.
+type Class string
+
+const (
+	// ClassExact: the tokens that the published code gives for the same settings, up
+	// to the rounding of weights and activations.
+	ClassExact Class = "exact"
+	// ClassExactContext: keys and values of finished blocks are exact; within the
+	// block being denoised, predictions are approximate.
+	ClassExactContext Class = "exact-context"
+)
+
+// Class returns the class of answers made with the options.
+func (o *Options) Class() Class {
+	if o.Delayed > 0 || o.Coreset.limits() {
+		return ClassExactContext
+	}
+	return ClassExact
+}
+
 // Defaults returns the recommended settings, as the file names them.
 func (m *Model) Defaults() Options {
 	return Options{
@@ -55,6 +89,9 @@ func (m *Model) Defaults() Options {
 		GenLength: 2048, MinimalTopK: 1, Profile: Exact,
 	}
 }
+
+// maxAudit bounds the audited steps: the logits of each are kept.
+const maxAudit = 64
 
 // Check reports the first setting without meaning for a prompt of the given
 // length.
@@ -79,6 +116,20 @@ func (m *Model) Check(o *Options, prompt int) error {
 		return fmt.Errorf("top-p %g is not between 0 and 1", o.TopP)
 	case o.Profile != "" && o.Profile != Exact && o.Profile != Reference:
 		return fmt.Errorf("profile %q is not one of exact, reference", o.Profile)
+	case o.Delayed < 0:
+		return fmt.Errorf("delayed %d must not be negative", o.Delayed)
+	case o.Coreset.Size < 0 || o.Coreset.Min < 0 || !(o.Coreset.Mass >= 0 && o.Coreset.Mass <= 1):
+		return fmt.Errorf("coreset of %d experts, or of a share of %g and at least %d, has no meaning", o.Coreset.Size, o.Coreset.Mass, o.Coreset.Min)
+	case o.Coreset.Size > 0 && o.Coreset.Mass > 0:
+		return fmt.Errorf("a coreset has a size or a share of the votes, not both")
+	case o.Coreset.limits() && m.Config.DenseLayers == m.Config.Layers:
+		return fmt.Errorf("a coreset needs a model with experts")
+	case o.Profile == Reference && o.Class() != ClassExact:
+		return fmt.Errorf("the reference profile is exact: leave the approximations out")
+	case o.Audit < 0 || o.Audit > maxAudit:
+		return fmt.Errorf("audit of %d steps is not between 0 and %d", o.Audit, maxAudit)
+	case len(o.Template) > o.GenLength:
+		return fmt.Errorf("a template of %d tokens exceeds the generation length %d", len(o.Template), o.GenLength)
 	// Each alone first: the sum could overflow.
 	case o.BlockLength > m.Config.Context || o.GenLength > m.Config.Context || prompt+o.GenLength > m.Config.Context:
 		return fmt.Errorf("%d prompt tokens and an answer of up to %d in blocks of %d exceed the model's %d positions",

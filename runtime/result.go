@@ -26,6 +26,9 @@ type Result struct {
 	Rows          Forwards // how many positions those passes computed; Fused is part of Commit
 	StepsPerBlock []int    // denoising steps of every block
 	Fallbacks     int      // steps in which too few probabilities passed the threshold
+	Class         Class
+	Audit         *Audit // nil unless there was one
+	Bytes         int64  // of weights read; of a pass that sequences shared, a share
 	Prefill       time.Duration
 	Denoise       time.Duration // with the fused commits
 	Commit        time.Duration
@@ -54,4 +57,5 @@ type Step struct {
 	Tokens []int32         // of the block, after the step
 	Wrote  []bool          // which of them this step wrote
 	Stats  []kernels.Stats // of the positions that were masked before the step
+	Cost   Cost            // of the pass
 }

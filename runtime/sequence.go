@@ -27,6 +27,7 @@ type Sequence struct {
 	step   int // of this block, from 0
 	quota  []int
 	draw   *sampler // nil at temperature 0
+	audit  *audit   // nil without
 	last   work     // what next has asked for
 	done   bool
 	err    error
@@ -34,6 +35,7 @@ type Sequence struct {
 
 	// Of the block being denoised.
 	rows  []int // the masked positions
+	some  []int // of the pass's part, if not all are: those that are computed
 	want  []int // of the pass's part: those whose logits are wanted
 	conf  []float32
 	take  []bool
@@ -53,18 +55,22 @@ func (m *Model) newSequence(prompt []int32, opt Options) *Sequence {
 	block := opt.BlockLength
 	total := opt.blocks(len(prompt)) * block
 	q := &Sequence{m: m, opt: opt, prompt: len(prompt), quota: opt.schedule()}
-	q.x = slices.Grow(slices.Clone(prompt), total-len(prompt))
+	q.x = append(slices.Grow(slices.Clone(prompt), total-len(prompt)), opt.Template...)
 	for len(q.x) < total {
 		q.x = append(q.x, m.MaskID)
 	}
 	q.first = len(prompt) / block * block
 	q.cache = m.NewCache(total)
-	q.rows, q.want = make([]int, 0, block), make([]int, 0, block)
+	q.rows, q.want, q.some = make([]int, 0, block), make([]int, 0, block), make([]int, 0, block)
 	q.conf, q.take, q.stats = make([]float32, block), make([]bool, block), make([]kernels.Stats, block)
 	if opt.Temperature > 0 {
 		q.draw = newSampler(&q.opt, m.Config.Vocab, m.MaskID)
 	}
-	q.begin(q.first)
+	if opt.Audit > 0 {
+		q.audit = newAudit(opt.Audit)
+	}
+	q.result.Class = opt.Class()
+	q.done = !q.begin(q.first)
 	return q
 }
 
@@ -86,10 +92,21 @@ func (q *Sequence) most() int {
 	return 2 * q.opt.BlockLength
 }
 
-// begin turns to the block at a position.
-func (q *Sequence) begin(at int) {
-	q.at, q.step = at, 0
-	q.result.StepsPerBlock = append(q.result.StepsPerBlock, 0)
+// begin turns to the first block with masks from the one at a position on. It is
+// false if the answer ends before.
+func (q *Sequence) begin(at int) bool {
+	for ; at < len(q.x); at += q.opt.BlockLength {
+		q.at, q.step = at, 0
+		q.result.StepsPerBlock = append(q.result.StepsPerBlock, 0)
+		q.look()
+		if len(q.rows) > 0 {
+			return true
+		}
+		if q.ended(at + q.opt.BlockLength) {
+			return false
+		}
+	}
+	return false
 }
 
 // next returns the sequence's part of the next pass, of at most budget rows. It is
@@ -122,6 +139,11 @@ func (q *Sequence) next(budget int) (p Part, ok bool) {
 			}
 		}
 		p.Want = q.want
+		if p.Pos == q.at && q.opt.Delayed > 0 && q.step%q.opt.Delayed != 0 {
+			q.delay()
+			p.Rows = q.some
+		}
+		p.Coreset = q.opt.Coreset
 	}
 	return p, 0 < len(p.IDs) && len(p.IDs) <= budget
 }
@@ -136,14 +158,38 @@ func (q *Sequence) look() {
 	}
 }
 
+// delay lists the positions of the block that are masked or were decided just now.
+func (q *Sequence) delay() {
+	q.some = q.some[:0]
+	for i := range q.opt.BlockLength {
+		if q.masked(i) || q.take[i] {
+			q.some = append(q.some, i)
+		}
+	}
+}
+
 // masked reports whether a position of the block is.
 func (q *Sequence) masked(i int) bool { return q.x[q.at+i] == q.m.MaskID }
 
-// absorb takes what came out of a pass that had the sequence's part: the
-// distributions of the rows that were wanted, and, for a sampler, their logits.
-func (q *Sequence) absorb(p *Part, stats []kernels.Stats, logits func(i int) []float32, took time.Duration) {
+// outcome is what came out of a pass for one sequence.
+type outcome struct {
+	s       *State
+	part    *Part
+	stats   []kernels.Stats // of the rows that were wanted
+	first   int             // of the state's rows that were wanted, where this part's begin
+	sharers int             // how many sequences had parts in the pass
+	took    time.Duration
+}
+
+// logits returns those of the i-th row that was wanted, until the next call.
+func (o *outcome) logits(i int) []float32 { return o.s.Head(o.first+i, o.first+i+1) }
+
+// absorb takes what came out of the pass.
+func (q *Sequence) absorb(o *outcome) {
+	p, took := o.part, o.took
 	rows, block := p.count(), q.opt.BlockLength
 	r := &q.result
+	r.Bytes += o.s.cost.Bytes / int64(o.sharers)
 	switch q.last {
 	case prefill:
 		q.final = p.end()
@@ -168,8 +214,11 @@ func (q *Sequence) absorb(p *Part, stats []kernels.Stats, logits func(i int) []f
 			r.Rows.Fused += rows - block
 			r.Rows.Denoise -= rows - block
 		}
-		if q.err = q.decide(p, stats, logits); q.err != nil {
-			q.interrupt(q.err)
+		if q.audit != nil {
+			q.audit.consider(q, o)
+		}
+		if err := q.decide(o); err != nil {
+			q.interrupt(err)
 			return
 		}
 		q.advance()
@@ -177,7 +226,8 @@ func (q *Sequence) absorb(p *Part, stats []kernels.Stats, logits func(i int) []f
 }
 
 // decide is the rest of a denoising step: the policy's choice among the predictions.
-func (q *Sequence) decide(p *Part, stats []kernels.Stats, logits func(i int) []float32) error {
+func (q *Sequence) decide(o *outcome) error {
+	p := o.part
 	for i := range q.conf {
 		q.conf[i] = -1
 	}
@@ -186,12 +236,12 @@ func (q *Sequence) decide(p *Part, stats []kernels.Stats, logits func(i int) []f
 		if !q.masked(i) {
 			continue
 		}
-		q.stats[i] = stats[k]
-		if prob := stats[k].Prob; prob != prob {
+		q.stats[i] = o.stats[k]
+		if prob := o.stats[k].Prob; prob != prob {
 			return fmt.Errorf("the logits of position %d are not finite: the file's weights are damaged", q.at+i)
 		}
 		if q.draw != nil {
-			q.draw.sample(logits(k), &q.stats[i])
+			q.draw.sample(o.logits(k), &q.stats[i])
 		}
 		q.conf[i] = q.stats[i].Prob
 	}
@@ -209,7 +259,7 @@ func (q *Sequence) decide(p *Part, stats []kernels.Stats, logits func(i int) []f
 		block := q.opt.BlockLength
 		q.opt.OnStep(Step{
 			Block: q.at / block, Step: q.step, Prompt: min(block, max(0, q.prompt-q.at)),
-			Tokens: q.x[q.at : q.at+block], Wrote: q.take, Stats: q.stats,
+			Tokens: q.x[q.at : q.at+block], Wrote: q.take, Stats: q.stats, Cost: o.s.cost,
 		})
 	}
 	q.step++
@@ -229,9 +279,9 @@ func (q *Sequence) advance() {
 	}
 	end := q.at + q.opt.BlockLength
 	switch {
-	case end < len(q.x) && !q.ended(end):
-		q.begin(end)
+	case !q.ended(end) && q.begin(end):
 	case q.opt.Without.SkippedCommit && q.opt.Profile != Reference:
+		end = q.at + q.opt.BlockLength
 		q.x, q.at = q.x[:end], end // all that is left is the commit
 	default:
 		q.done = true
@@ -272,6 +322,9 @@ func (q *Sequence) interrupt(err error) {
 
 // finish cuts the answer out of the window.
 func (q *Sequence) finish() {
+	if q.audit != nil && q.result.Audit == nil {
+		q.result.Audit = q.audit.run(q)
+	}
 	answer := q.x[q.prompt:min(len(q.x), q.prompt+q.opt.GenLength)]
 	q.result.Finish = "length"
 	if end := slices.Index(answer, q.m.EOSID); end >= 0 {

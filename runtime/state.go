@@ -39,6 +39,7 @@ type State struct {
 	n     int   // rows that are computed now: all, or in the end those wanted
 	layer int
 	l     *Layer
+	cost  Cost
 	mul   struct {
 		m      *kernels.Matrix
 		dst    []float32
@@ -75,6 +76,7 @@ func (m *Model) NewState(rows, positions, headRows int) *State {
 	for i := range rows {
 		s.all = append(s.all, i)
 	}
+	s.cost.Experts = make([]int, c.Layers)
 	s.rows, s.want = make([]row, 0, rows), make([]int, 0, rows)
 	s.attention = newAttention(c, rows, positions, workers)
 	s.moe = newMoEState(c, rows, workers)
@@ -139,6 +141,7 @@ func (s *State) product(dst []float32, m *kernels.Matrix) {
 		return
 	}
 	s.observe(m, &s.in)
+	s.cost.read(m, s.in.Rows)
 	s.mul.m, s.mul.dst, s.mul.stride = m, dst, m.Rows
 	s.pool.Run(m.Rows, mulChunk, s.mulTask)
 }
@@ -153,6 +156,7 @@ func (s *State) keep(rows []int) {
 	for i, r := range rows {
 		if i != r {
 			copy(s.h[i*s.cfg.Hidden:(i+1)*s.cfg.Hidden], s.h[r*s.cfg.Hidden:])
+			s.rows[i] = s.rows[r]
 		}
 	}
 	s.n = len(rows)
