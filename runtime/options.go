@@ -33,14 +33,14 @@ type Options struct {
 	EOSEarlyStop bool    `json:"eos_early_stop"` // stop inside a block once the answer is complete
 	Profile      Profile `json:"profile"`        // "" means Exact
 
-	Without Without `json:"without"`
+	Without Without `json:"without,omitzero"`
 
 	// Delayed, if above 0, computes in a step only the positions that are masked or
 	// were decided by the step before; the others keep the keys and values that they
 	// had. Every Delayed-th step of a block computes all. (dKV-Cache-Decode, arXiv
 	// 2505.15781, within a block.)
 	Delayed int     `json:"delayed,omitempty"`
-	Coreset Coreset `json:"coreset"`
+	Coreset Coreset `json:"coreset,omitzero"`
 
 	// Template has the first tokens of the answer, where they are known, and masks
 	// where they are to be found. A known token is seen by its block, and by those

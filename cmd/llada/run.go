@@ -27,7 +27,7 @@ func (e *env) runCommand() *cli.Command {
 			&cli.StringFlag{Name: "system", Usage: "`TEXT` of a system message"},
 			&cli.BoolFlag{Name: "raw", Usage: "take the text as it is, without the chat form"},
 			&cli.BoolFlag{Name: "show", Usage: "watch the blocks denoise; without a terminal, print block by block"},
-			&cli.StringFlag{Name: "trace", Usage: "`FILE` to write every decision to, one JSON object a line for each step"},
+			&cli.StringFlag{Name: "trace", Usage: "`FILE` to write every decision to, one JSON object a line for each step; compressed if it ends in .gz"},
 			&cli.BoolFlag{Name: "json", Usage: "print ids, text, forwards and timings as one JSON document"},
 		}, loadFlags(), settingFlags()),
 		Action: e.run,
@@ -43,9 +43,35 @@ type answer struct {
 	Forwards      runtime.Forwards   `json:"forwards"`
 	StepsPerBlock []int              `json:"steps_per_block"`
 	TPF           float64            `json:"tpf"`
+	Counters      counters           `json:"counters"`
+	Class         runtime.Class      `json:"class"`
+	Audit         *runtime.Audit     `json:"audit,omitempty"`
 	Timings       map[string]float64 `json:"timings_ms"`
 	Settings      runtime.Options    `json:"settings"`
 	Model         modelInfo          `json:"model"`
+}
+
+// counters say what the answer took.
+type counters struct {
+	TPFWithCommits float64          `json:"tpf_with_commits"`
+	StepsHistogram map[int]int      `json:"steps_histogram"` // blocks by how many steps they took
+	FallbackShare  float64          `json:"fallback_share"`  // of the steps: too few tokens passed the threshold
+	Rows           runtime.Forwards `json:"rows"`            // positions that the forwards computed
+	BytesPerToken  float64          `json:"bytes_per_token"` // of weights read
+}
+
+func count(r *runtime.Result) counters {
+	c := counters{TPFWithCommits: r.TPFWithCommits(), StepsHistogram: map[int]int{}, Rows: r.Rows}
+	for _, steps := range r.StepsPerBlock {
+		c.StepsHistogram[steps]++
+	}
+	if r.Forwards.Denoise > 0 {
+		c.FallbackShare = float64(r.Fallbacks) / float64(r.Forwards.Denoise)
+	}
+	if len(r.IDs) > 0 {
+		c.BytesPerToken = float64(r.Bytes) / float64(len(r.IDs))
+	}
+	return c
 }
 
 type modelInfo struct {
@@ -116,7 +142,7 @@ func generate(c *cli.Context, m *runtime.Model, prompt []int32, opt runtime.Opti
 	}
 	ctx, cancel := context.WithCancel(c.Context)
 	defer cancel()
-	trace, err := createTrace(c.String("trace"), slices.Concat(m.Paths(), []string{c.String("prompt-file")}), m.MaskID, cancel)
+	trace, err := createTrace(c.String("trace"), slices.Concat(m.Paths(), []string{c.String("prompt-file")}), m, prompt, &opt, cancel)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +153,7 @@ func generate(c *cli.Context, m *runtime.Model, prompt []int32, opt runtime.Opti
 		trace.step(step)
 	}
 	result, err := m.Generate(ctx, prompt, opt)
-	if failed := trace.close(); failed != nil {
+	if failed := trace.end(result, err); failed != nil {
 		err = failed // which cancelled ctx
 	}
 	return result, err
@@ -183,13 +209,13 @@ func (e *env) promptIDs(c *cli.Context, m *runtime.Model, from string, ids []int
 
 // describe leaves out the model's digest, which takes reading all of it.
 func describe(m *runtime.Model, prompt []int32, r *runtime.Result, opt runtime.Options, load time.Duration) *answer {
-	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 	return &answer{
 		PromptIDs: prompt, IDs: r.IDs, Text: m.Text(r.IDs), Finish: r.Finish,
 		Forwards: r.Forwards, StepsPerBlock: r.StepsPerBlock, TPF: r.TPF(),
+		Counters: count(r), Class: r.Class, Audit: r.Audit,
 		Timings: map[string]float64{
-			"load": ms(load), "prefill": ms(r.Prefill), "denoise": ms(r.Denoise), "commit": ms(r.Commit),
-			"total": ms(load + r.Prefill + r.Denoise + r.Commit),
+			"load": milliseconds(load), "prefill": milliseconds(r.Prefill), "denoise": milliseconds(r.Denoise), "commit": milliseconds(r.Commit),
+			"total": milliseconds(load + r.Prefill + r.Denoise + r.Commit),
 		},
 		Settings: opt,
 		Model:    modelInfo{File: m.Paths()[0], Type: m.FileType()},

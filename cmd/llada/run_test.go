@@ -25,10 +25,31 @@ type runDocument struct {
 		Prefill int `json:"prefill"`
 		Denoise int `json:"denoise"`
 		Commit  int `json:"commit"`
+		Fused   int `json:"fused"`
 	} `json:"forwards"`
 	StepsPerBlock []int   `json:"steps_per_block"`
 	TPF           float64 `json:"tpf"`
-	TimingsMS     struct {
+	Counters      struct {
+		TPFWithCommits float64        `json:"tpf_with_commits"`
+		StepsHistogram map[string]int `json:"steps_histogram"`
+		FallbackShare  float64        `json:"fallback_share"`
+		Rows           struct {
+			Prefill int `json:"prefill"`
+			Denoise int `json:"denoise"`
+			Commit  int `json:"commit"`
+			Fused   int `json:"fused"`
+		} `json:"rows"`
+		BytesPerToken float64 `json:"bytes_per_token"`
+	} `json:"counters"`
+	Class string `json:"class"`
+	Audit *struct {
+		Steps        int     `json:"steps"`
+		Positions    int     `json:"positions"`
+		Differ       int     `json:"differ"`
+		LargestLogit float64 `json:"largest_logit"`
+		LargestProb  float64 `json:"largest_prob"`
+	} `json:"audit,omitempty"`
+	TimingsMS struct {
 		Load    float64 `json:"load"`
 		Prefill float64 `json:"prefill"`
 		Denoise float64 `json:"denoise"`
@@ -47,6 +68,15 @@ type runDocument struct {
 		Seed         uint64  `json:"seed"`
 		EOSEarlyStop bool    `json:"eos_early_stop"`
 		Profile      string  `json:"profile"`
+		Audit        int     `json:"audit,omitempty"`
+		Delayed      int     `json:"delayed,omitempty"`
+		Coreset      struct {
+			Size int     `json:"size"`
+			Mass float64 `json:"mass"`
+			Min  int     `json:"min"`
+		} `json:"coreset,omitzero"`
+		Without  map[string]bool `json:"without,omitempty"`
+		Template []int           `json:"template,omitempty"`
 	} `json:"settings"`
 	Model struct {
 		File   string `json:"file"`
@@ -130,6 +160,11 @@ func TestRunJSON(t *testing.T) {
 	assert.Equal(t, [3]int{1, 6, 1}, [3]int{got.Forwards.Prefill, got.Forwards.Denoise, got.Forwards.Commit})
 	assert.Equal(t, []int{1, 5}, got.StepsPerBlock)
 	assert.InDelta(t, float64(len(got.IDs))/6, got.TPF, 1e-9)
+	assert.InDelta(t, float64(len(got.IDs))/6, got.Counters.TPFWithCommits, 1e-9, "the commit is fused")
+	assert.Equal(t, map[string]int{"1": 1, "5": 1}, got.Counters.StepsHistogram)
+	assert.Equal(t, [3]int{6 * 32, 32, 32}, [3]int{got.Counters.Rows.Denoise, got.Counters.Rows.Commit, got.Counters.Rows.Fused})
+	assert.Positive(t, got.Counters.BytesPerToken)
+	assert.Equal(t, "exact", got.Class)
 	ms := got.TimingsMS
 	assert.Positive(t, ms.Load)
 	assert.Positive(t, ms.Denoise)

@@ -5,42 +5,32 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
+	"time"
 
+	"lladakit/kernels"
+	"lladakit/reports"
 	"lladakit/runtime"
 )
 
-// trace writes every decision of a generation to a file: one JSON object a line
-// for each denoising step.
+// trace writes every decision of a generation to a file, as package reports
+// describes; compressed if its name ends in .gz.
 //
 // Note: the file has its name from the start, unlike others that llada writes. A
 // trace is of use while it grows, and after an interrupt all its lines are whole.
 type trace struct {
-	file *os.File
-	mask int32              // id of the mask token
-	err  error              // the first one
-	stop context.CancelFunc // ends the generation after an error
+	file      *os.File
+	w         *reports.TraceWriter
+	m         *runtime.Model
+	confusion runtime.Confusion
+	masked    []kernels.Stats
+	err       error              // the first one
+	stop      context.CancelFunc // ends the generation after an error
 }
 
-// traceStep is one line. Its lists have an entry for every position of the block.
-type traceStep struct {
-	Block  int           `json:"block"`  // counted from position 0
-	Step   int           `json:"step"`   // of the block, from 0
-	Prompt int           `json:"prompt"` // how many positions of the block belong to the prompt
-	Tokens []int32       `json:"tokens"` // after the step; the mask's id where nothing is decided
-	Wrote  []bool        `json:"wrote"`  // whether this step decided it
-	Stats  []*prediction `json:"stats"`  // null where there was no mask before the step
-}
-
-// prediction is runtime's statistics of one position.
-type prediction struct {
-	Token   int32   `json:"token"`   // the candidate
-	Prob    float32 `json:"prob"`    // its probability
-	Second  float32 `json:"second"`  // the probability of the next most probable one
-	Entropy float32 `json:"entropy"` // of the whole distribution, in nats
-}
-
-// createTrace creates the file, which must be none of the inputs.
-func createTrace(path string, inputs []string, mask int32, stop context.CancelFunc) (*trace, error) {
+// createTrace creates the file, which must be none of the inputs, and writes its first
+// line.
+func createTrace(path string, inputs []string, m *runtime.Model, prompt []int32, opt *runtime.Options, stop context.CancelFunc) (*trace, error) {
 	if to, err := os.Stat(path); err == nil {
 		for _, input := range inputs {
 			if from, err := os.Stat(input); err == nil && os.SameFile(from, to) {
@@ -48,40 +38,94 @@ func createTrace(path string, inputs []string, mask int32, stop context.CancelFu
 			}
 		}
 	}
+	settings, err := json.Marshal(opt)
+	if err != nil {
+		return nil, err
+	}
 	file, err := os.Create(path)
 	if err != nil {
 		return nil, err
 	}
-	return &trace{file: file, mask: mask, stop: stop}, nil
+	t := &trace{file: file, w: reports.NewTraceWriter(file, strings.HasSuffix(path, ".gz")), m: m, stop: stop}
+	version, commit := build()
+	header := &reports.TraceHeader{
+		Trace: reports.TraceVersion, Program: strings.TrimSpace("llada " + version + " " + commit), Model: m.Paths()[0], Type: m.FileType(),
+		Kernels: kernels.Implementation(), Threads: m.Threads(), Class: string(opt.Class()),
+		Mask: m.MaskID, EOS: m.EOSID, Block: opt.BlockLength, PromptIDs: prompt, Settings: settings,
+	}
+	if m.Tokenizer != nil {
+		header.Prompt = m.Tokenizer.Decode(prompt, false)
+	}
+	t.write(header)
+	return t, nil
 }
 
-// step writes one line.
-func (t *trace) step(s runtime.Step) {
+// write writes a line, or stops the generation.
+func (t *trace) write(line any) {
 	if t.err != nil {
 		return
 	}
-	line := traceStep{s.Block, s.Step, s.Prompt, s.Tokens, s.Wrote, make([]*prediction, len(s.Tokens))}
-	for i, id := range s.Tokens {
-		if s.Wrote[i] || id == t.mask {
-			p := prediction(s.Stats[i])
-			line.Stats[i] = &p
-		}
-	}
-	data, err := json.Marshal(line)
-	if err != nil {
-		t.err = fmt.Errorf("%s: block %d, step %d: the model's probabilities are not finite", t.file.Name(), s.Block, s.Step)
-	} else if _, err := t.file.Write(append(data, '\n')); err != nil {
-		t.err = err
-	}
-	if t.err != nil {
+	if t.err = t.w.Write(line); t.err != nil {
 		t.stop()
 	}
 }
 
-// close returns the first error of all that was written.
-func (t *trace) close() error {
-	if err := t.file.Close(); t.err == nil {
-		t.err = err
+// step writes the line of a step.
+func (t *trace) step(s runtime.Step) {
+	if t.err != nil {
+		return
+	}
+	line := &reports.TraceStep{
+		Block: s.Block, Step: s.Step, Prompt: s.Prompt, Tokens: s.Tokens, Wrote: s.Wrote,
+		Stats: make([]*reports.TracePrediction, len(s.Tokens)), Experts: s.Cost.Experts,
+		MS: reports.TraceTime{
+			Attention: milliseconds(s.Cost.Attention), FFN: milliseconds(s.Cost.FFN),
+			Head: milliseconds(s.Cost.Head), Total: milliseconds(s.Cost.Total),
+		},
+	}
+	t.masked = t.masked[:0]
+	for i, id := range s.Tokens {
+		if !s.Wrote[i] && id != t.m.MaskID {
+			continue
+		}
+		p := s.Stats[i]
+		if !finite(p.Prob) || !finite(p.Second) || !finite(p.Entropy) {
+			t.err = fmt.Errorf("%s: block %d, step %d: the model's probabilities are not finite", t.file.Name(), s.Block, s.Step)
+			t.stop()
+			return
+		}
+		t.masked = append(t.masked, p)
+		line.Stats[i] = &reports.TracePrediction{Token: p.Token, Prob: p.Prob, Second: p.Second, Entropy: p.Entropy}
+		if t.m.Tokenizer != nil {
+			line.Stats[i].Text, _ = t.m.Tokenizer.Piece(p.Token)
+		}
+	}
+	if len(t.masked) > 0 {
+		u := t.confusion.Measure(s.Block, s.Step, t.masked)
+		line.Entropy, line.Margin, line.Change, line.Zone = u.Entropy, u.Margin, u.Change, u.Zone
+	}
+	t.write(line)
+}
+
+// finite reports whether JSON has a number for x.
+func finite(x float32) bool { return x-x == 0 }
+
+// end writes the last line and closes the file. It returns the first error of all that
+// was written.
+func (t *trace) end(r *runtime.Result, failed error) error {
+	if r != nil {
+		line := &reports.TraceEnd{End: r.Finish, IDs: r.IDs, Text: t.m.Text(r.IDs)}
+		if failed != nil {
+			line.Error = failed.Error()
+		}
+		t.write(line)
+	}
+	for _, err := range []error{t.w.Close(), t.file.Close()} {
+		if t.err == nil {
+			t.err = err
+		}
 	}
 	return t.err
 }
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

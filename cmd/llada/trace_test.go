@@ -2,66 +2,50 @@ package main
 
 import (
 	"context"
-	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"lladakit/kernels"
+	"lladakit/reports"
 	"lladakit/runtime"
 )
 
-// traceLine is the contract of a line of --trace.
-type traceLine struct {
-	Block  int    `json:"block"`
-	Step   int    `json:"step"`
-	Prompt int    `json:"prompt"`
-	Tokens []int  `json:"tokens"`
-	Wrote  []bool `json:"wrote"`
-	Stats  []*struct {
-		Token   int     `json:"token"`
-		Prob    float64 `json:"prob"`
-		Second  float64 `json:"second"`
-		Entropy float64 `json:"entropy"`
-	} `json:"stats"`
-}
-
-func readTrace(t *testing.T, path string) []traceLine {
-	data, err := os.ReadFile(path)
+func readTrace(t *testing.T, path string) *reports.Trace {
+	f, err := os.Open(path)
 	require.NoError(t, err)
-	text, ended := strings.CutSuffix(string(data), "\n")
-	require.True(t, ended)
-	var lines []traceLine
-	for line := range strings.SplitSeq(text, "\n") {
-		d := json.NewDecoder(strings.NewReader(line))
-		d.DisallowUnknownFields()
-		var l traceLine
-		require.NoError(t, d.Decode(&l), "%s", line)
-		lines = append(lines, l)
-	}
-	return lines
+	defer f.Close()
+	trace, err := reports.ReadTrace(f)
+	require.NoError(t, err)
+	return trace
 }
 
 // Replaying a trace by the rule of the threshold gives the answer.
 func TestTrace(t *testing.T) {
 	const threshold, mask, block = 0.3, 301, 16
-	path := filepath.Join(t.TempDir(), "trace.jsonl")
+	path := filepath.Join(t.TempDir(), "trace.jsonl.gz")
 	prompt := []int{5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23}
 	got := document[runDocument](t, "run --json --gen-length 40 --block-length 16 --steps 16 --threshold 0.3 --ids "+ids(prompt)+
 		" --model "+models.narrow+" --trace "+path)
-	lines := readTrace(t, path)
+	trace := readTrace(t, path)
+	lines := trace.Steps
 	require.Len(t, lines, got.Forwards.Denoise)
+	assert.Equal(t, block, trace.Header.Block)
+	assert.Equal(t, "exact", trace.Header.Class)
+	assert.Equal(t, got.Finish, trace.End.End)
+	assert.Empty(t, trace.End.Error)
+	assert.Equal(t, fmt.Sprint(got.IDs), fmt.Sprint(trace.End.IDs))
 
 	answer := append([]int{}, prompt...)
 	for len(answer) < 64 {
 		answer = append(answer, mask)
 	}
-	before := traceLine{Block: len(prompt) / block, Step: -1}
+	before := reports.TraceStep{Block: len(prompt) / block, Step: -1}
 	for _, l := range lines {
 		if l.Step == 0 {
 			assert.Equal(t, before.Block+min(1, before.Step+1), l.Block)
@@ -72,7 +56,9 @@ func TestTrace(t *testing.T) {
 		}
 		before = l
 		x := answer[l.Block*block : (l.Block+1)*block]
-		high, wrote, least, most := 0, 0, 1.0, 0.0
+		high, wrote, least, most := 0, 0, float32(1), float32(0)
+		var entropy, margin float64
+		masked := 0
 		for i, id := range x {
 			require.Equal(t, id == mask, l.Stats[i] != nil)
 			if id != mask {
@@ -81,11 +67,14 @@ func TestTrace(t *testing.T) {
 			}
 			s := l.Stats[i]
 			assert.True(t, 0 <= s.Second && s.Second <= s.Prob && s.Prob <= 1 && s.Entropy >= 0, "%+v", s)
+			masked++
+			entropy += float64(s.Entropy)
+			margin += float64(s.Prob - s.Second)
 			if s.Prob > threshold {
 				high++
 			}
 			if l.Wrote[i] {
-				x[i] = s.Token
+				x[i] = int(s.Token)
 				wrote++
 				least = min(least, s.Prob)
 			} else {
@@ -94,7 +83,12 @@ func TestTrace(t *testing.T) {
 		}
 		assert.Equal(t, max(1, high), wrote)
 		assert.GreaterOrEqual(t, least, most)
-		assert.Equal(t, x, l.Tokens)
+		assert.Equal(t, fmt.Sprint(x), fmt.Sprint(l.Tokens))
+		assert.InDelta(t, entropy/float64(masked), l.Entropy, 1e-6)
+		assert.InDelta(t, 1-margin/float64(masked), l.Margin, 1e-6)
+		assert.Nil(t, l.Edited)
+		assert.Len(t, l.Experts, 3)
+		assert.Greater(t, l.MS.Total, 0.0)
 	}
 	assert.Equal(t, got.IDs, answer[len(prompt):len(prompt)+len(got.IDs)])
 }
@@ -137,7 +131,7 @@ func TestTraceFails(t *testing.T) {
 	o := llada(t, "run --ids 1,2 --gen-length 2000 --model "+models.narrow+" --trace /dev/full")
 	assert.Equal(t, 3, o.code)
 	assert.ErrorContains(t, o.err, "/dev/full")
-	assert.Contains(t, o.stderr, "0 tokens, 1 forwards")
+	assert.Contains(t, o.stderr, "0 tokens, 0 forwards")
 	assert.Empty(t, o.stdout)
 }
 
@@ -145,7 +139,10 @@ func TestTraceFails(t *testing.T) {
 func TestTraceNotFinite(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "trace")
 	ctx, cancel := context.WithCancel(t.Context())
-	tr, err := createTrace(path, nil, 301, cancel)
+	m, err := runtime.Load(models.narrow, runtime.LoadOptions{})
+	require.NoError(t, err)
+	defer m.Close()
+	tr, err := createTrace(path, nil, m, nil, &runtime.Options{BlockLength: 1}, cancel)
 	require.NoError(t, err)
 	step := runtime.Step{Block: 2, Step: 1, Tokens: []int32{7}, Wrote: []bool{true}, Stats: []kernels.Stats{{Token: 7, Prob: 1}}}
 	tr.step(step)
@@ -154,6 +151,6 @@ func TestTraceNotFinite(t *testing.T) {
 	tr.step(step)
 	tr.step(step)
 	assert.Error(t, ctx.Err(), "the generation is stopped")
-	assert.EqualError(t, tr.close(), path+": block 2, step 2: the model's probabilities are not finite")
-	assert.Len(t, readTrace(t, path), 1)
+	assert.EqualError(t, tr.end(nil, nil), path+": block 2, step 2: the model's probabilities are not finite")
+	assert.Len(t, readTrace(t, path).Steps, 1)
 }

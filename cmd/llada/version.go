@@ -23,7 +23,22 @@ func (e *env) version(c *cli.Context) error {
 	if err := arguments(c, 0, ""); err != nil {
 		return err
 	}
-	version, commit := "devel", ""
+	version, commit := build()
+	platform := goruntime.GOOS + "/" + goruntime.GOARCH
+	if c.Bool("json") {
+		return e.json(map[string]string{"version": version, "commit": commit, "go": goruntime.Version(), "platform": platform})
+	}
+	if commit != "" {
+		version += " " + commit
+	}
+	_, err := fmt.Fprintf(e.stdout, "llada %s %s %s\n", version, goruntime.Version(), platform)
+	return err
+}
+
+// build returns the program's version and the commit that it was built from, "" where
+// that is not known.
+func build() (version, commit string) {
+	version = "devel"
 	if info, ok := debug.ReadBuildInfo(); ok {
 		if info.Main.Version != "" {
 			version = info.Main.Version
@@ -34,13 +49,5 @@ func (e *env) version(c *cli.Context) error {
 			}
 		}
 	}
-	platform := goruntime.GOOS + "/" + goruntime.GOARCH
-	if c.Bool("json") {
-		return e.json(map[string]string{"version": version, "commit": commit, "go": goruntime.Version(), "platform": platform})
-	}
-	if commit != "" {
-		version += " " + commit
-	}
-	_, err := fmt.Fprintf(e.stdout, "llada %s %s %s\n", version, goruntime.Version(), platform)
-	return err
+	return version, commit
 }
