@@ -26,6 +26,7 @@ func (e *env) runCommand() *cli.Command {
 			&cli.StringFlag{Name: "ids", Usage: "token ids `1,2,3` instead of a text"},
 			&cli.StringFlag{Name: "system", Usage: "`TEXT` of a system message"},
 			&cli.BoolFlag{Name: "raw", Usage: "take the text as it is, without the chat form"},
+			&cli.StringFlag{Name: "template", Usage: "`FILE` with the answer's text where it is known, and <|mask|> or <|mask:12|> for 1 or 12 tokens to be found"},
 			&cli.BoolFlag{Name: "show", Usage: "watch the blocks denoise; without a terminal, print block by block"},
 			&cli.StringFlag{Name: "trace", Usage: "`FILE` to write every decision to, one JSON object a line for each step; compressed if it ends in .gz"},
 			&cli.BoolFlag{Name: "json", Usage: "print ids, text, forwards and timings as one JSON document"},
@@ -109,7 +110,11 @@ func (e *env) run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	opt, err := settings(c, m, len(prompt))
+	template, err := e.template(c, m)
+	if err != nil {
+		return err
+	}
+	opt, err := settings(c, m, len(prompt), template)
 	if err != nil {
 		return err
 	}
@@ -142,7 +147,7 @@ func generate(c *cli.Context, m *runtime.Model, prompt []int32, opt runtime.Opti
 	}
 	ctx, cancel := context.WithCancel(c.Context)
 	defer cancel()
-	trace, err := createTrace(c.String("trace"), slices.Concat(m.Paths(), []string{c.String("prompt-file")}), m, prompt, &opt, cancel)
+	trace, err := createTrace(c.String("trace"), slices.Concat(m.Paths(), []string{c.String("prompt-file"), c.String("template")}), m, prompt, &opt, cancel)
 	if err != nil {
 		return nil, err
 	}
@@ -205,6 +210,26 @@ func (e *env) promptIDs(c *cli.Context, m *runtime.Model, from string, ids []int
 		messages = append(messages, tokenizer.Message{Role: "system", Content: c.String("system")})
 	}
 	return m.Tokenizer.EncodeChat(append(messages, tokenizer.Message{Role: "user", Content: text}))
+}
+
+// template returns the tokens of --template, nil without it.
+func (e *env) template(c *cli.Context, m *runtime.Model) ([]int32, error) {
+	path := c.String("template")
+	if path == "" {
+		return nil, nil
+	}
+	if m.Tokenizer == nil {
+		return nil, usagef("%s has no vocabulary, which --template needs", m.Paths()[0])
+	}
+	text, err := e.readText(path)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := parseTemplate(text, m)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return ids, nil
 }
 
 // describe leaves out the model's digest, which takes reading all of it.

@@ -71,9 +71,9 @@ type runDocument struct {
 		Audit        int     `json:"audit,omitempty"`
 		Delayed      int     `json:"delayed,omitempty"`
 		Coreset      struct {
-			Size int     `json:"size"`
-			Mass float64 `json:"mass"`
-			Min  int     `json:"min"`
+			Size int     `json:"size,omitempty"`
+			Mass float64 `json:"mass,omitempty"`
+			Min  int     `json:"min,omitempty"`
 		} `json:"coreset,omitzero"`
 		Without  map[string]bool `json:"without,omitempty"`
 		Template []int           `json:"template,omitempty"`
