@@ -83,7 +83,7 @@ func (c *credits) fuse(v *view) {
 			}
 			sum += r - q
 		}
-		s.Token, s.Prob = token, float32(min(1, most/sum))
+		s.Token, s.Prob = token, float32(most/sum)
 	}
 }
 

@@ -50,7 +50,7 @@ func randomCase(rng *rand.Rand, o PolicyOptions) referenceCase {
 		Policy: o.filled().Name, Options: parameters(o), opt: o,
 		Threshold: 0.5 + 0.45*rng.Float32(), Mask: int32(rng.IntN(vocab)),
 	}
-	prompt := rng.IntN(block/2)
+	prompt := rng.IntN(block / 2)
 	for i := range block {
 		c.Block = append(c.Block, c.Mask)
 		if i < prompt {

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -116,7 +117,8 @@ func TestEntropyBound(t *testing.T) {
 		{"without entropy, all", -1, 1, []float32{0, 0.25, 0, 1}, []int{0, 1, 2}},
 		{"quota", -1, 3, []float32{0.5, 0.25, 0.25, 1}, []int{0, 1, 2}},
 		{"a great bound", 100, 1, []float32{0.5, 0.25, no, 1}, []int{0, 1, 3}},
-		{"rounding below 0 counts as 0", -1, 1, []float32{1, -1e-8, -1e-9}, []int{0, 1, 2}},
+		// in order -9, 0.25, 0.5; sums before them 0, 0, 0.25
+		{"below 0 counts as 0", 0.125, 1, []float32{0.5, 0.25, -9}, []int{1, 2}},
 		{"no number is the greatest", 100, 1, []float32{nan, 1}, []int{0, 1}},
 		{"no number is the greatest, before more", -1, 1, []float32{nan, 1}, []int{1}},
 		{"no masks", 1, 1, []float32{no}, []int{}},
@@ -205,6 +207,17 @@ func TestDivergence(t *testing.T) {
 	assert.InDelta(t, math.Log(4.0/3), kl([]float32{0, -inf}, three), 1e-7)
 	assert.Equal(t, math.Inf(1), kl(three, []float32{0, -inf}))
 	assert.Zero(t, kl([]float32{0, -inf}, []float32{0, -inf}))
+	// Never below 0, though of equal distributions only rounding is left.
+	rng := rand.New(rand.NewPCG(1, 2))
+	p, q := make([]float32, 100), make([]float32, 100)
+	for range 100 {
+		for k := range p {
+			p[k] = float32(rng.IntN(1024)) / 64 // so that the sum is exact
+			q[k] = p[k] + 1024
+		}
+		require.GreaterOrEqual(t, kl(p, q), 0.0)
+		require.Less(t, kl(p, q), 1e-9)
+	}
 	for _, bad := range []float32{float32(math.NaN()), inf} {
 		d, _ := divergence([]float32{bad, 0}, half, logSumExp(half))
 		assert.NotEqual(t, d, d) // NaN
@@ -232,21 +245,24 @@ func TestStability(t *testing.T) {
 	assert.Equal(t, []int{0, 1}, s.calm)
 }
 
-// KLASS writes one token a step until there is a history.
+// KLASS writes one token a step until there is a history, in every block anew.
 func TestKLASSNeedsHistory(t *testing.T) {
 	d := newDecider(PolicyOptions{Name: PolicyKLASS}, 4)
-	v := viewOf(0.99, 0.99, 0.98, 0.97)
 	row := []float32{9, 0, 0}
-	for step, want := range [][]int{{0}, {1}, {2, 3}} {
-		for i, masked := range v.masked {
-			if masked {
-				d.observe(i, row)
+	for range 2 {
+		v := viewOf(0.99, 0.99, 0.98, 0.97)
+		d.reset()
+		for step, want := range [][]int{{0}, {1}, {2, 3}} {
+			for i, masked := range v.masked {
+				if masked {
+					d.observe(i, row)
+				}
 			}
-		}
-		got := chosen(d, v)
-		assert.Equal(t, want, got, "step %d", step)
-		for _, i := range got {
-			v.masked[i] = false
+			got := chosen(d, v)
+			assert.Equal(t, want, got, "step %d", step)
+			for _, i := range got {
+				v.masked[i] = false
+			}
 		}
 	}
 }
