@@ -84,10 +84,13 @@ func logSumExp(logits []float32) float64 {
 	return high + math.Log(sum)
 }
 
+// greatestOf returns the greatest logit; what is no number is passed over.
 func greatestOf(logits []float32) float64 {
-	high := math.Inf(-1)
+	high := float32(math.Inf(-1))
 	for _, z := range logits {
-		high = max(high, float64(z))
+		if z > high {
+			high = z
+		}
 	}
-	return high
+	return float64(high)
 }
