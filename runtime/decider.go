@@ -92,7 +92,10 @@ func (d *decider) observe(position int, logits []float32) {
 // decide sets take, for every position of the block, to whether the step writes the
 // predicted token there. "credit" changes predictions: Token and Prob in the
 // statistics of masked positions are what it decided by.
-func (d *decider) decide(take []bool, v *view) {
+//
+// It returns how many masked positions passed the policy's rule. If they are fewer
+// than the quota, the step fell back on the next best ones.
+func (d *decider) decide(take []bool, v *view) (passed int) {
 	if d.credits != nil {
 		d.credits.fuse(v)
 	}
@@ -100,7 +103,7 @@ func (d *decider) decide(take []bool, v *view) {
 		v.calm = d.stability.calm
 	}
 	v.open(d.conf, d.opt.SubBlock)
-	d.policy.decide(take, v, &d.opt)
+	return d.policy.decide(take, v, &d.opt)
 }
 
 // mostConfident returns the position with the greatest confidence that is not taken, the
@@ -115,14 +118,8 @@ func mostConfident(take []bool, conf []float32) int {
 	return at
 }
 
-// topUp takes further positions, the best first, until there are quota of them.
-func topUp(take []bool, conf []float32, quota int) {
-	n := 0
-	for _, t := range take {
-		if t {
-			n++
-		}
-	}
+// topUp takes further positions, the best first, until n of them have become quota.
+func topUp(take []bool, conf []float32, n, quota int) {
 	for ; n < quota; n++ {
 		i := mostConfident(take, conf)
 		if i < 0 {

@@ -72,6 +72,9 @@ const (
 	// ClassExactContext: keys and values of finished blocks are exact; within the
 	// block being denoised, predictions are approximate.
 	ClassExactContext Class = "exact-context"
+	// ClassApproximate: other tokens are written at other steps, so that what is
+	// predicted after them is another context's.
+	ClassApproximate Class = "approximate"
 )
 
 // Class returns the class of answers made with the options.

@@ -6,17 +6,6 @@ import (
 	"strings"
 )
 
-// Class says how a policy relates to the authors' decoding.
-type Class string
-
-const (
-	// Official policies are those with which the authors decode.
-	Official Class = "official"
-	// Approximate policies read the same logits, but write other tokens at other
-	// steps than the official ones, so that answers differ.
-	Approximate Class = "approximate"
-)
-
 // A Policy is a rule by which a step of block diffusion chooses the positions of
 // the block that it writes.
 //
@@ -25,7 +14,7 @@ const (
 // therefore full after Steps steps at most.
 type Policy struct {
 	Name  string
-	Class Class
+	Class Class  // ClassExact: the authors decode with it
 	About string // one line
 
 	// All says that the policy wants the statistics of all positions of a block but
@@ -34,7 +23,7 @@ type Policy struct {
 	// Logits says that the policy wants more of a distribution than its statistics.
 	Logits bool
 
-	decide func(take []bool, v *view, o *PolicyOptions)
+	decide func(take []bool, v *view, o *PolicyOptions) (passed int)
 }
 
 // Names of the policies.
@@ -50,25 +39,25 @@ const (
 
 var policies = []Policy{
 	{
-		Name: PolicyThreshold, Class: Official, decide: decideThreshold,
+		Name: PolicyThreshold, Class: ClassExact, decide: decideThreshold,
 		About: "probabilities above the threshold",
 	}, {
-		Name: PolicyFactor, Class: Approximate, decide: decideFactor,
+		Name: PolicyFactor, Class: ClassApproximate, decide: decideFactor,
 		About: "the n most probable ones with (n+1)(1-p) below the factor (Fast-dLLM)",
 	}, {
-		Name: PolicyEntropyBound, Class: Approximate, decide: decideEntropyBound,
+		Name: PolicyEntropyBound, Class: ClassApproximate, decide: decideEntropyBound,
 		About: "the least entropies, up to a sum (EB-sampler)",
 	}, {
-		Name: PolicyKLASS, Class: Approximate, Logits: true, decide: decideKLASS,
+		Name: PolicyKLASS, Class: ClassApproximate, Logits: true, decide: decideKLASS,
 		About: "probabilities above the threshold whose distributions have come to rest (KLASS)",
 	}, {
-		Name: PolicyCredit, Class: Approximate, Logits: true, decide: decideThreshold,
+		Name: PolicyCredit, Class: ClassApproximate, Logits: true, decide: decideThreshold,
 		About: "probabilities above the threshold, raised by those of earlier steps (CreditDecoding)",
 	}, {
-		Name: PolicyHierarchical, Class: Approximate, decide: decideHierarchical,
+		Name: PolicyHierarchical, Class: ClassApproximate, decide: decideHierarchical,
 		About: "probabilities above the threshold, and the best one of every run of masks (dInfer)",
 	}, {
-		Name: PolicyJoint, Class: Official, All: true, decide: decideJoint,
+		Name: PolicyJoint, Class: ClassExact, All: true, decide: decideJoint,
 		About: "probabilities above the threshold, and corrections of what is written (LLaDA2.1 only)",
 	},
 }

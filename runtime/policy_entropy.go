@@ -12,7 +12,7 @@ import "math"
 //
 // but the quota at least. The threshold has no effect. Entropies are those of whole
 // distributions: the mask token counts, where SGLang leaves it out.
-func decideEntropyBound(take []bool, v *view, o *PolicyOptions) {
+func decideEntropyBound(take []bool, v *view, o *PolicyOptions) (passed int) {
 	clear(take)
 	sum := 0.0
 	for n := 0; n < v.least() || sum <= o.EntropyBound; n++ {
@@ -26,11 +26,15 @@ func decideEntropyBound(take []bool, v *view, o *PolicyOptions) {
 			}
 		}
 		if at < 0 {
-			return
+			break
 		}
 		take[at] = true
+		if sum <= o.EntropyBound {
+			passed++
+		}
 		sum += least
 	}
+	return passed
 }
 
 // entropyOf returns a computed entropy: rounding may leave it below 0, and what is

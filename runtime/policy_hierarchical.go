@@ -13,10 +13,13 @@ package runtime
 // dInfer writes all positions of a run that equal its best; here it is the first. Its
 // default of LowThreshold is 0.4; runs that it publishes have 0.62 with a threshold
 // of 0.76, or 0.5 with 0.8.
-func decideHierarchical(take []bool, v *view, o *PolicyOptions) {
+func decideHierarchical(take []bool, v *view, o *PolicyOptions) (passed int) {
 	top := -1 // the best of the run
 	for i, c := range v.conf {
 		take[i] = c >= 0 && c > v.threshold
+		if take[i] {
+			passed++
+		}
 		switch {
 		case c < 0:
 			top = -1
@@ -24,11 +27,14 @@ func decideHierarchical(take []bool, v *view, o *PolicyOptions) {
 		case top < 0 || c > v.conf[top]:
 			top = i
 		}
-		if last := i+1 == len(v.conf) || v.conf[i+1] < 0; last && v.conf[top] > o.LowThreshold {
+		last := i+1 == len(v.conf) || v.conf[i+1] < 0
+		if last && v.conf[top] > o.LowThreshold && !take[top] {
 			take[top] = true
+			passed++
 		}
 	}
-	// If anything is taken, the most probable position is: no threshold passes
-	// another one and not it.
-	topUp(take, v.conf, v.least())
+	// If anything passed, so did the most probable position: it is the best of its
+	// run, and above whatever another one is above.
+	topUp(take, v.conf, passed, v.least())
+	return passed
 }

@@ -19,8 +19,11 @@ func TestPolicies(t *testing.T) {
 		require.NoError(t, o.check(32, 0))
 		assert.Equal(t, p.Name, o.policy().Name)
 		assert.Equal(t, i == 0, p.Name == (&PolicyOptions{}).policy().Name)
-		official := p.Name == PolicyThreshold || p.Name == PolicyJoint
-		assert.Equal(t, official, p.Class == Official, p.Name)
+		class := ClassApproximate
+		if p.Name == PolicyThreshold || p.Name == PolicyJoint {
+			class = ClassExact
+		}
+		assert.Equal(t, class, p.Class, p.Name)
 		assert.Equal(t, p.Name == PolicyJoint, p.All, p.Name)
 		assert.Equal(t, p.Name == PolicyKLASS || p.Name == PolicyCredit, p.Logits, p.Name)
 	}

@@ -128,7 +128,7 @@ func (c *referenceCase) decode() [][2]any {
 			}
 		}
 		passes = append(passes, [2]any{map[pass]string{passDenoise: "denoise", passEdit: "edit", passCommit: "commit"}[p], wrote})
-		s = s.after(p, len(wrote) > 0)
+		s = s.after(p, len(wrote) > 0, true)
 	}
 	return passes
 }

@@ -398,32 +398,36 @@ func TestJoint(t *testing.T) {
 
 func TestStages(t *testing.T) {
 	type event struct {
-		masks bool // before the pass
 		want  pass
+		masks bool // before the pass
 		wrote bool
+		part  bool // the pass computed a part of the block
 	}
-	fill := []event{{true, passDenoise, true}, {true, passDenoise, true}}
+	full := event{want: passNone}
 	for _, c := range []struct {
-		name string
-		o    PolicyOptions
-		then []event
+		name   string
+		o      PolicyOptions
+		events []event
 	}{
-		{"no corrections", PolicyOptions{}, []event{{false, passCommit, false}, {false, passNone, false}}},
-		{"nothing to correct: the edit pass is the commit", PolicyOptions{Name: PolicyJoint},
-			[]event{{false, passEdit, false}, {false, passNone, false}}},
-		{"two corrections", PolicyOptions{Name: PolicyJoint},
-			[]event{{false, passEdit, true}, {false, passEdit, true}, {false, passEdit, false}, {false, passNone, false}}},
-		{"a budget of two, spent", PolicyOptions{Name: PolicyJoint, PostSteps: 2},
-			[]event{{false, passEdit, true}, {false, passEdit, true}, {false, passCommit, false}, {false, passNone, false}}},
-		{"no budget", PolicyOptions{Name: PolicyJoint, PostSteps: -1},
-			[]event{{false, passCommit, false}, {false, passNone, false}}},
+		{"no corrections", PolicyOptions{}, []event{
+			{want: passDenoise, masks: true, wrote: true}, {want: passDenoise, masks: true, wrote: true}, {want: passCommit}, full}},
+		{"nothing to correct: the edit pass is the commit", PolicyOptions{Name: PolicyJoint}, []event{
+			{want: passDenoise, masks: true, wrote: true}, {want: passEdit}, full}},
+		{"unless it computed a part", PolicyOptions{Name: PolicyJoint}, []event{
+			{want: passDenoise, masks: true, wrote: true}, {want: passEdit, part: true}, {want: passCommit}, full}},
+		{"two corrections", PolicyOptions{Name: PolicyJoint}, []event{
+			{want: passEdit, wrote: true}, {want: passEdit, wrote: true}, {want: passEdit}, full}},
+		{"a budget of two, spent", PolicyOptions{Name: PolicyJoint, PostSteps: 2}, []event{
+			{want: passEdit, wrote: true}, {want: passEdit, wrote: true}, {want: passCommit}, full}},
+		{"no budget", PolicyOptions{Name: PolicyJoint, PostSteps: -1}, []event{
+			{want: passDenoise, masks: true, wrote: true}, {want: passCommit}, full}},
 	} {
 		d := newDecider(c.o, 4)
 		var s stage
-		for i, e := range append(append([]event(nil), fill...), c.then...) {
+		for i, e := range c.events {
 			p := d.next(s, e.masks)
 			require.Equal(t, e.want, p, "%s, pass %d", c.name, i)
-			s = s.after(p, e.wrote)
+			s = s.after(p, e.wrote, !e.part)
 		}
 	}
 	// The default budget is 16.
@@ -431,10 +435,48 @@ func TestStages(t *testing.T) {
 	var s stage
 	edits := 0
 	for ; d.next(s, false) == passEdit; edits++ {
-		s = s.after(passEdit, true)
+		s = s.after(passEdit, true, true)
 	}
 	assert.Equal(t, 16, edits)
 	assert.Equal(t, passCommit, d.next(s, false))
+}
+
+// TestPassed: what tops up to the quota has not passed the rule.
+func TestPassed(t *testing.T) {
+	for _, c := range []struct {
+		o       PolicyOptions
+		quota   int
+		passed  int
+		written int
+	}{
+		{PolicyOptions{}, 3, 2, 3}, // 0.96 and 0.97
+		{PolicyOptions{}, 1, 2, 2},
+		// 2·0.03 = 0.06 and 3·0.04 = 0.12 are below 0.2; 4·0.4 is not
+		{PolicyOptions{Name: PolicyFactor, Factor: 0.2}, 4, 2, 4},
+		{PolicyOptions{Name: PolicyFactor, Factor: 0.05}, 1, 0, 1},
+		// in order 0.1, 0.1, 0.2, 0.3; sums before them 0, 0.1, 0.2
+		{PolicyOptions{Name: PolicyEntropyBound}, 3, 2, 3},
+		{PolicyOptions{Name: PolicyKLASS}, 2, 0, 2},
+		{PolicyOptions{Name: PolicyKLASS, KLHistory: -1}, 2, 2, 2},
+		{PolicyOptions{Name: PolicyHierarchical}, 1, 3, 3}, // 0.96, 0.97, and 0.6 of its run
+		{PolicyOptions{Name: PolicyHierarchical}, 4, 3, 4},
+		{PolicyOptions{Name: PolicyJoint}, 1, 2, 3}, // and a correction
+	} {
+		v := viewOf(0.96, 0.97, no, 0.6, 0.5, no)
+		v.quota = c.quota
+		for i, h := range []float32{0.1, 0.1, 0, 0.2, 0.3, 0} {
+			v.stats[i].Entropy = h
+		}
+		v.stats[5] = kernels.Stats{Token: 7, Prob: 0.95}
+		take, n := make([]bool, 6), 0
+		passed := newDecider(c.o, 6).decide(take, v)
+		for _, t := range take {
+			if t {
+				n++
+			}
+		}
+		assert.Equal(t, [2]int{c.passed, c.written}, [2]int{passed, n}, "%+v", c.o)
+	}
 }
 
 func TestSubBlock(t *testing.T) {

@@ -10,11 +10,15 @@ import "math"
 // It writes the stable positions whose probability is above the threshold, topped up
 // to the quota with the most probable ones. The first KLHistory steps of a block
 // have no history, so that they write the quota only.
-func decideKLASS(take []bool, v *view, o *PolicyOptions) {
+func decideKLASS(take []bool, v *view, o *PolicyOptions) (passed int) {
 	for i, c := range v.conf {
 		take[i] = c >= 0 && c > v.threshold && v.calm[i] >= o.KLHistory
+		if take[i] {
+			passed++
+		}
 	}
-	topUp(take, v.conf, v.least())
+	topUp(take, v.conf, passed, v.least())
+	return passed
 }
 
 // stability remembers how long the distributions of a block's positions have been
