@@ -76,8 +76,8 @@ func TestTraceRefused(t *testing.T) {
 		header + "[]\n":                        "line 2",
 		header + `{"tokens":[1]}` + "\n":       "not the block's 2 entries",
 		header + `{"tokens":[1,2],"wrote":[true,true],"stats":[null,null],"step":-1}` + "\n": "step -1",
-		header + `{"end":"eos"}` + "\n{}\n":                                                   "follows the last one",
-		"\x1f\x8bxxxxxxxxxxxxxxx":                                                             "no trace",
+		header + `{"end":"eos"}` + "\n{}\n":                                                  "follows the last one",
+		"\x1f\x8bxxxxxxxxxxxxxxx":                                                            "no trace",
 	} {
 		_, err := reports.ReadTrace(strings.NewReader(text))
 		require.ErrorIs(t, err, reports.ErrTrace, "%q", text)

@@ -49,12 +49,13 @@ func (a *audit) consider(q *Sequence, o *outcome) {
 	} else if at = a.rng.IntN(a.seen); at >= len(a.steps) {
 		return
 	}
+	vocab := q.m.Config.Vocab
 	step := auditedStep{ids: slices.Clone(q.x[:q.at+q.opt.BlockLength])}
 	for k, i := range o.part.Want {
 		if position := o.part.Pos + i; q.x[position] == q.m.MaskID {
 			step.want = append(step.want, position)
 			step.stats = append(step.stats, o.stats[k])
-			step.logits = append(step.logits, o.logits(k)...)
+			step.logits = append(step.logits, o.logits()[k*vocab:(k+1)*vocab]...)
 		}
 	}
 	a.steps[at] = step

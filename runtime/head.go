@@ -45,6 +45,13 @@ func (s *State) Head(lo, hi int) []float32 {
 	return s.head.logits
 }
 
+// logit returns one number of what Head would return: for the i-th row and a token.
+func (s *State) logit(i int, token int32) (x float32) {
+	s.takeNorm(s.h[i*s.cfg.Hidden:], 1, s.w.OutputNorm)
+	s.w.Head.Product(s.one[:], 1, &s.in, nil, int(token), int(token)+1, &s.scratch[0])
+	return s.one[0]
+}
+
 // HeadStats reads the distributions of the rows that the last pass was asked for
 // into stats, one for each, without logits ever being in one place. The token
 // exclude is never chosen, but keeps its share.

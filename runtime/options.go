@@ -30,8 +30,9 @@ type Options struct {
 	TopP        float64 `json:"top_p"`       // sample within this share; 0 or 1: all
 	Seed        uint64  `json:"seed"`        // of the sampling; equal seeds give equal answers
 
-	EOSEarlyStop bool    `json:"eos_early_stop"` // stop inside a block once the answer is complete
-	Profile      Profile `json:"profile"`        // "" means Exact
+	Policy       PolicyOptions `json:"policy"`         // what a step writes
+	EOSEarlyStop bool          `json:"eos_early_stop"` // stop inside a block once the answer is complete
+	Profile      Profile       `json:"profile"`        // "" means Exact
 
 	Without Without `json:"without,omitzero"`
 
@@ -79,7 +80,10 @@ const (
 
 // Class returns the class of answers made with the options.
 func (o *Options) Class() Class {
-	if o.Delayed > 0 || o.Coreset.limits() {
+	switch p := o.Policy.policy(); {
+	case p.Class != ClassExact || o.Policy.SubBlock > 0:
+		return ClassApproximate
+	case o.Delayed > 0 || o.Coreset.limits():
 		return ClassExactContext
 	}
 	return ClassExact
@@ -89,7 +93,7 @@ func (o *Options) Class() Class {
 func (m *Model) Defaults() Options {
 	return Options{
 		BlockLength: m.Config.BlockLength, Steps: m.Config.Steps, Threshold: m.Config.Threshold,
-		GenLength: 2048, MinimalTopK: 1, Profile: Exact,
+		GenLength: 2048, MinimalTopK: 1, Profile: Exact, Policy: PolicyOptions{Name: PolicyThreshold},
 	}
 }
 
@@ -119,6 +123,10 @@ func (m *Model) Check(o *Options, prompt int) error {
 		return fmt.Errorf("top-p %g is not between 0 and 1", o.TopP)
 	case o.Profile != "" && o.Profile != Exact && o.Profile != Reference:
 		return fmt.Errorf("profile %q is not one of exact, reference", o.Profile)
+	case o.Policy.check(o.BlockLength, o.Temperature) != nil:
+		return o.Policy.check(o.BlockLength, o.Temperature)
+	case o.Policy.policy().All && o.Delayed > 0:
+		return fmt.Errorf("policy %s looks at all positions in every step, so steps cannot be delayed", o.Policy.Name)
 	case o.Delayed < 0:
 		return fmt.Errorf("delayed %d must not be negative", o.Delayed)
 	case o.Coreset.Size < 0 || o.Coreset.Min < 0 || !(o.Coreset.Mass >= 0 && o.Coreset.Mass <= 1):
@@ -127,7 +135,7 @@ func (m *Model) Check(o *Options, prompt int) error {
 		return fmt.Errorf("a coreset has a size or a share of the votes, not both")
 	case o.Coreset.limits() && m.Config.DenseLayers == m.Config.Layers:
 		return fmt.Errorf("a coreset needs a model with experts")
-	case o.Profile == Reference && o.Class() != ClassExact:
+	case o.Profile == Reference && (o.Delayed > 0 || o.Coreset.limits()):
 		return fmt.Errorf("the reference profile is exact: leave the approximations out")
 	case o.Audit < 0 || o.Audit > maxAudit:
 		return fmt.Errorf("audit of %d steps is not between 0 and %d", o.Audit, maxAudit)

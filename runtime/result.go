@@ -56,6 +56,8 @@ type Step struct {
 	Prompt int             // how many positions of the block belong to the prompt
 	Tokens []int32         // of the block, after the step
 	Wrote  []bool          // which of them this step wrote
-	Stats  []kernels.Stats // of the positions that were masked before the step
+	Edited []bool          // which of them were written before and replaced by this step; nil for none
+	Masked []bool          // which of them were masked before the step
+	Stats  []kernels.Stats // of those, and for some policies of others
 	Cost   Cost            // of the pass
 }

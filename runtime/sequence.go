@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -18,28 +19,33 @@ type Sequence struct {
 	m   *Model
 	opt Options
 
-	cache  *Cache
-	x      []int32 // prompt, answer so far, and masks
-	prompt int
-	first  int // where the first block to be denoised begins
-	final  int // positions whose keys and values are final
-	at     int // where the block being denoised begins
-	step   int // of this block, from 0
-	quota  []int
-	draw   *sampler // nil at temperature 0
-	audit  *audit   // nil without
-	last   work     // what next has asked for
-	done   bool
-	err    error
-	result Result
+	cache   *Cache
+	x       []int32 // prompt, answer so far, and masks
+	prompt  int
+	first   int // where the first block to be denoised begins
+	final   int // positions whose keys and values are final
+	at      int // where the block being denoised begins
+	step    int // of this block, from 0
+	quota   []int
+	decider *decider
+	stage   stage
+	fixed   []bool   // where x is given, by the prompt or a template
+	draw    *sampler // nil at temperature 0
+	audit   *audit   // nil without
+	last    work     // what next has asked for
+	done    bool
+	err     error
+	result  Result
 
 	// Of the block being denoised.
 	rows  []int // the masked positions
 	some  []int // of the pass's part, if not all are: those that are computed
 	want  []int // of the pass's part: those whose logits are wanted
-	conf  []float32
-	take  []bool
-	stats []kernels.Stats
+	view  view  // its stats and masks are of the last step
+	out   *outcome
+	take  []bool // what the last step chose
+	wrote []bool // of that, what was masked
+	edit  []bool // and what was not
 }
 
 // work is what a pass does for a sequence.
@@ -59,10 +65,15 @@ func (m *Model) newSequence(prompt []int32, opt Options) *Sequence {
 	for len(q.x) < total {
 		q.x = append(q.x, m.MaskID)
 	}
+	for i, id := range q.x {
+		q.fixed = append(q.fixed, i < len(prompt) || id != m.MaskID)
+	}
 	q.first = len(prompt) / block * block
 	q.cache = m.NewCache(total)
 	q.rows, q.want, q.some = make([]int, 0, block), make([]int, 0, block), make([]int, 0, block)
-	q.conf, q.take, q.stats = make([]float32, block), make([]bool, block), make([]kernels.Stats, block)
+	q.take, q.wrote, q.edit = make([]bool, block), make([]bool, block), make([]bool, block)
+	q.view = view{masked: make([]bool, block), stats: make([]kernels.Stats, block), threshold: opt.Threshold, prob: q.prob}
+	q.decider = newDecider(opt.Policy, block)
 	if opt.Temperature > 0 {
 		q.draw = newSampler(&q.opt, m.Config.Vocab, m.MaskID)
 	}
@@ -96,7 +107,8 @@ func (q *Sequence) most() int {
 // false if the answer ends before.
 func (q *Sequence) begin(at int) bool {
 	for ; at < len(q.x); at += q.opt.BlockLength {
-		q.at, q.step = at, 0
+		q.at, q.step, q.stage = at, 0, stage{}
+		q.decider.reset()
 		q.result.StepsPerBlock = append(q.result.StepsPerBlock, 0)
 		q.look()
 		if len(q.rows) > 0 {
@@ -134,7 +146,7 @@ func (q *Sequence) next(budget int) (p Part, ok bool) {
 	if q.last == denoise {
 		q.look()
 		for i := range block {
-			if q.opt.Without.MaskedLogits || q.masked(i) {
+			if q.opt.Without.MaskedLogits || q.masked(i) || q.decider.policy.All && !q.fixed[q.at+i] {
 				q.want = append(q.want, q.at-p.Pos+i)
 			}
 		}
@@ -177,12 +189,19 @@ type outcome struct {
 	part    *Part
 	stats   []kernels.Stats // of the rows that were wanted
 	first   int             // of the state's rows that were wanted, where this part's begin
+	have    []float32       // logits
 	sharers int             // how many sequences had parts in the pass
 	took    time.Duration
 }
 
-// logits returns those of the i-th row that was wanted, until the next call.
-func (o *outcome) logits(i int) []float32 { return o.s.Head(o.first+i, o.first+i+1) }
+// logits returns those of all rows that were wanted, [rows, vocab], until another
+// sequence asks.
+func (o *outcome) logits() []float32 {
+	if o.have == nil {
+		o.have = o.s.Head(o.first, o.first+len(o.part.Want))
+	}
+	return o.have
+}
 
 // absorb takes what came out of the pass.
 func (q *Sequence) absorb(o *outcome) {
@@ -227,60 +246,90 @@ func (q *Sequence) absorb(o *outcome) {
 
 // decide is the rest of a denoising step: the policy's choice among the predictions.
 func (q *Sequence) decide(o *outcome) error {
-	p := o.part
-	for i := range q.conf {
-		q.conf[i] = -1
-	}
-	for k, at := range p.Want {
-		i := at + p.Pos - q.at
-		if !q.masked(i) {
-			continue
+	block := q.opt.BlockLength
+	q.out = o
+	v := &q.view
+	v.current, v.fixed = q.x[q.at:q.at+block], q.fixed[q.at:q.at+block]
+	v.quota = q.quota[min(q.step, len(q.quota)-1)]
+	masks := 0
+	for i := range v.masked {
+		if v.masked[i] = q.masked(i); v.masked[i] {
+			masks++
 		}
-		q.stats[i] = o.stats[k]
+	}
+	vocab := q.m.Config.Vocab
+	for k, at := range o.part.Want {
+		i := at + o.part.Pos - q.at
+		v.stats[i] = o.stats[k]
 		if prob := o.stats[k].Prob; prob != prob {
 			return fmt.Errorf("the logits of position %d are not finite: the file's weights are damaged", q.at+i)
 		}
-		if q.draw != nil {
-			q.draw.sample(o.logits(k), &q.stats[i])
+		if !v.masked[i] {
+			continue
 		}
-		q.conf[i] = q.stats[i].Prob
+		if q.draw != nil {
+			q.draw.sample(o.logits()[k*vocab:(k+1)*vocab], &v.stats[i])
+		}
+		if q.decider.stability != nil {
+			q.decider.observe(i, o.logits()[k*vocab:(k+1)*vocab])
+		}
 	}
-	high := acceptThreshold(q.take, q.conf, q.quota[q.step], q.opt.Threshold)
-	if high < q.quota[q.step] {
+	if passed := q.decider.decide(q.take, v); passed < v.quota && passed < masks {
 		q.result.Fallbacks++
 	}
+	changed, edited := false, false
 	for i, take := range q.take {
+		q.wrote[i], q.edit[i] = take && v.masked[i], take && !v.masked[i]
+		edited = edited || q.edit[i]
 		if take {
-			q.x[q.at+i] = q.stats[i].Token
+			v.current[i], changed = v.stats[i].Token, true
 		}
 	}
+	kind := q.decider.next(q.stage, masks > 0)
+	q.stage = q.stage.after(kind, changed, o.part.Rows == nil && !q.opt.Coreset.limits())
 	q.result.StepsPerBlock[len(q.result.StepsPerBlock)-1]++
 	if q.opt.OnStep != nil {
-		block := q.opt.BlockLength
-		q.opt.OnStep(Step{
+		step := Step{
 			Block: q.at / block, Step: q.step, Prompt: min(block, max(0, q.prompt-q.at)),
-			Tokens: q.x[q.at : q.at+block], Wrote: q.take, Stats: q.stats, Cost: o.s.cost,
-		})
+			Tokens: v.current, Wrote: q.wrote, Masked: v.masked, Stats: v.stats, Cost: o.s.cost,
+		}
+		if edited {
+			step.Edited = q.edit
+		}
+		q.opt.OnStep(step)
 	}
 	q.step++
 	return nil
 }
 
+// prob returns the probability of a token at a position of the block, by the last
+// pass.
+func (q *Sequence) prob(position int, token int32) float64 {
+	o := q.out
+	k, _ := slices.BinarySearch(o.part.Want, position+q.at-o.part.Pos)
+	s := &o.stats[k]
+	return float64(s.Prob) * math.Exp(float64(o.s.logit(o.first+k, token))-float64(o.s.logit(o.first+k, s.Token)))
+}
+
 // advance goes on to the next block when this one is finished, and ends where the
 // answer does.
 func (q *Sequence) advance() {
-	if q.opt.EOSEarlyStop && q.complete() {
+	if q.opt.EOSEarlyStop && !q.decider.policy.All && q.complete() {
 		q.done = true
 		return
 	}
 	q.look()
-	if len(q.rows) > 0 && q.step < len(q.quota) {
+	switch q.decider.next(q.stage, len(q.rows) > 0) {
+	case passDenoise, passEdit:
 		return
 	}
 	end := q.at + q.opt.BlockLength
+	if q.stage.final && q.opt.Profile != Reference {
+		q.final = end // the last step ran on the final tokens: it was the commit, too
+	}
 	switch {
 	case !q.ended(end) && q.begin(end):
-	case q.opt.Without.SkippedCommit && q.opt.Profile != Reference:
+	case q.opt.Without.SkippedCommit && q.opt.Profile != Reference && q.final < end:
 		end = q.at + q.opt.BlockLength
 		q.x, q.at = q.x[:end], end // all that is left is the commit
 	default:
@@ -297,7 +346,7 @@ func (q *Sequence) ended(end int) bool {
 // before the answer's first one.
 func (q *Sequence) complete() bool {
 	wrote := false
-	for i, take := range q.take {
+	for i, take := range q.wrote {
 		wrote = wrote || take && q.x[q.at+i] == q.m.EOSID
 	}
 	if !wrote {

@@ -40,6 +40,7 @@ type State struct {
 	layer int
 	l     *Layer
 	cost  Cost
+	one   [1]float32
 	mul   struct {
 		m      *kernels.Matrix
 		dst    []float32

@@ -177,10 +177,8 @@ func checkRun(c *cli.Context, from string, ids []int32) error {
 		return usagef("--show is for people and --json for programs: give one of them")
 	case c.IsSet("trace") && c.String("trace") == "":
 		return usagef("--trace is empty; see llada run --help")
-	case c.String("policy") != "threshold":
-		return usagef("--policy: %q is not one of threshold", c.String("policy"))
 	}
-	return nil
+	return checkPolicy(c)
 }
 
 // promptIDs returns the ids of the prompt that the flags describe, which are

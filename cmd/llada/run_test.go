@@ -68,9 +68,14 @@ type runDocument struct {
 		Seed         uint64  `json:"seed"`
 		EOSEarlyStop bool    `json:"eos_early_stop"`
 		Profile      string  `json:"profile"`
-		Audit        int     `json:"audit,omitempty"`
-		Delayed      int     `json:"delayed,omitempty"`
-		Coreset      struct {
+		Policy       struct {
+			Name         string  `json:"name"`
+			LowThreshold float64 `json:"low_threshold,omitempty"`
+			SubBlock     int     `json:"sub_block,omitempty"`
+		} `json:"policy"`
+		Audit   int `json:"audit,omitempty"`
+		Delayed int `json:"delayed,omitempty"`
+		Coreset struct {
 			Size int     `json:"size,omitempty"`
 			Mass float64 `json:"mass,omitempty"`
 			Min  int     `json:"min,omitempty"`

@@ -25,7 +25,18 @@ func settingFlags() []cli.Flag {
 		&cli.Uint64Flag{Name: "seed", Usage: "`SEED` of the sampling; equal seeds give equal answers"},
 		&cli.IntFlag{Name: "minimal-topk", Value: 1, Usage: "limit the steps to gen-length / `N`"},
 		&cli.BoolFlag{Name: "eos-early-stop", Usage: "stop inside a block once the answer is complete"},
-		&cli.StringFlag{Name: "policy", Value: "threshold", Usage: "`NAME` of what decides which tokens a step accepts: threshold"},
+		&cli.StringFlag{Name: "policy", Value: runtime.PolicyThreshold, Usage: "`NAME` of what decides which tokens a step accepts: " + policyNames()},
+		&cli.Float64Flag{Name: "factor", Usage: "`F` of policy factor", DefaultText: "1"},
+		&cli.Float64Flag{Name: "entropy-bound", Usage: "`NATS` of policy entropy-bound", DefaultText: "0.15"},
+		&cli.Float64Flag{Name: "kl-threshold", Usage: "`NATS` of policy klass", DefaultText: "0.01"},
+		&cli.IntFlag{Name: "kl-history", Usage: "`N` steps of policy klass", DefaultText: "2"},
+		&cli.Float64Flag{Name: "credit-alpha", Usage: "`WEIGHT` of credits of policy credit", DefaultText: "0.7"},
+		&cli.Float64Flag{Name: "credit-gamma", Usage: "`EXPONENT` of policy credit", DefaultText: "0.2"},
+		&cli.Float64Flag{Name: "credit-decay", Usage: "`SHARE` of credits that policy credit keeps a step", DefaultText: "0.8"},
+		&cli.Float64Flag{Name: "low-threshold", Usage: "`P` of policy hierarchical", DefaultText: "0.4"},
+		&cli.Float64Flag{Name: "edit-threshold", Usage: "policy joint replaces tokens by others more probable than `P`", DefaultText: "0.9"},
+		&cli.IntFlag{Name: "post-steps", Usage: "at most `N` steps of policy joint after the last mask of a block", DefaultText: "16"},
+		&cli.IntFlag{Name: "sub-block", Usage: "approximate: fill a block in parts of `N` positions, such as 8 or 16, from left to right"},
 		&cli.StringFlag{Name: "profile", Value: "exact", Usage: "`NAME`: exact, or reference, which recomputes everything at every step"},
 		&cli.IntFlag{Name: "delayed", Usage: "approximate: a step computes masked and just decided positions only, but all every `R` steps"},
 		&cli.StringFlag{Name: "coreset", Usage: "approximate: a block's positions share the `N` experts with the most votes, or P:MIN, those with a share P of them"},
@@ -56,6 +67,7 @@ func settings(c *cli.Context, m *runtime.Model, prompt int, template []int32) (r
 	o.Temperature, o.TopP, o.Seed = c.Float64("temperature"), c.Float64("top-p"), c.Uint64("seed")
 	o.EOSEarlyStop, o.Profile = c.Bool("eos-early-stop"), runtime.Profile(c.String("profile"))
 	o.Delayed, o.Audit = c.Int("delayed"), c.Int("audit")
+	o.Policy = policy(c)
 	var err error
 	if o.Coreset, err = parseCoreset(c.String("coreset")); err != nil {
 		return o, usagef("--coreset: %w", err)
@@ -67,6 +79,60 @@ func settings(c *cli.Context, m *runtime.Model, prompt int, template []int32) (r
 		return o, usageError{err}
 	}
 	return o, nil
+}
+
+// policyNames lists the policies.
+func policyNames() string {
+	var names []string
+	for _, p := range runtime.Policies() {
+		names = append(names, p.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// policy returns the options of the policy. There, 0 stands for the default and what
+// is below 0 for 0.
+func policy(c *cli.Context) runtime.PolicyOptions {
+	number := func(name string) float64 {
+		if x := c.Float64(name); x != 0 || !c.IsSet(name) {
+			return x
+		}
+		return -1
+	}
+	count := func(name string) int {
+		if n := c.Int(name); n != 0 || !c.IsSet(name) {
+			return n
+		}
+		return -1
+	}
+	return runtime.PolicyOptions{
+		Name: c.String("policy"), Factor: number("factor"), EntropyBound: number("entropy-bound"),
+		KLThreshold: number("kl-threshold"), KLHistory: count("kl-history"),
+		CreditAlpha: number("credit-alpha"), CreditGamma: number("credit-gamma"), CreditDecay: number("credit-decay"),
+		LowThreshold:  float32(number("low-threshold")),
+		EditThreshold: float32(number("edit-threshold")), PostSteps: count("post-steps"),
+		SubBlock: c.Int("sub-block"),
+	}
+}
+
+// checkPolicy refuses what no model could be asked for.
+func checkPolicy(c *cli.Context) error {
+	for _, p := range runtime.Policies() {
+		if p.Name == c.String("policy") {
+			for _, name := range []string{"factor", "entropy-bound", "kl-threshold", "credit-alpha", "credit-gamma", "credit-decay", "low-threshold", "edit-threshold"} {
+				if c.Float64(name) < 0 {
+					return usagef("--%s %g must not be negative", name, c.Float64(name))
+				}
+			}
+			for _, name := range []string{"kl-history", "post-steps"} {
+				if c.Int(name) < 0 {
+					return usagef("--%s %d must not be negative", name, c.Int(name))
+				}
+			}
+			return nil
+		}
+	}
+	return usagef("--policy: %.40q is not one of %s", c.String("policy"), policyNames())
 }
 
 // parseCoreset reads "N" or "P:MIN".

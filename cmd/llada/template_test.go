@@ -59,7 +59,19 @@ func TestSettingsOfApproximations(t *testing.T) {
 	assert.Equal(t, 3, some.Settings.Coreset.Min)
 	assert.Positive(t, some.Audit.LargestLogit)
 	assert.Equal(t, 5, document[runDocument](t, line+"--coreset 5").Settings.Coreset.Size)
+	some = document[runDocument](t, line+"--policy hierarchical --low-threshold 0.1 --sub-block 8")
+	assert.Equal(t, "approximate", some.Class)
+	assert.Equal(t, 8, some.Settings.Policy.SubBlock)
+	assert.InDelta(t, 0.1, some.Settings.Policy.LowThreshold, 1e-6)
+	assert.NotEqual(t, some.Forwards.Denoise, exact.Forwards.Denoise)
 	for flags, want := range map[string]string{
+		"--policy x":                      `--policy: "x" is not one of threshold, factor, `,
+		"--policy joint --delayed 4":      "policy joint looks at all positions in every step",
+		"--factor -1":                     "--factor -1 must not be negative",
+		"--post-steps -1":                 "--post-steps -1 must not be negative",
+		"--credit-decay 2":                "credit decay 2 is above 1",
+		"--sub-block 33":                  "sub-block 33 is longer than the block of 32 positions",
+		"--sub-block -1":                  "sub-block -1 must not be negative",
 		"--coreset x":                     `--coreset: "x" is neither a number of experts nor P:MIN`,
 		"--coreset -3":                    `--coreset: "-3" is neither a number of experts nor P:MIN`,
 		"--coreset 2:3":                   `--coreset: "2:3" is no share between 0 and 1`,

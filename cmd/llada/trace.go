@@ -76,7 +76,7 @@ func (t *trace) step(s runtime.Step) {
 		return
 	}
 	line := &reports.TraceStep{
-		Block: s.Block, Step: s.Step, Prompt: s.Prompt, Tokens: s.Tokens, Wrote: s.Wrote,
+		Block: s.Block, Step: s.Step, Prompt: s.Prompt, Tokens: s.Tokens, Wrote: s.Wrote, Edited: s.Edited,
 		Stats: make([]*reports.TracePrediction, len(s.Tokens)), Experts: s.Cost.Experts,
 		MS: reports.TraceTime{
 			Attention: milliseconds(s.Cost.Attention), FFN: milliseconds(s.Cost.FFN),
@@ -84,8 +84,8 @@ func (t *trace) step(s runtime.Step) {
 		},
 	}
 	t.masked = t.masked[:0]
-	for i, id := range s.Tokens {
-		if !s.Wrote[i] && id != t.m.MaskID {
+	for i := range s.Tokens {
+		if !s.Masked[i] && (s.Edited == nil || !s.Edited[i]) {
 			continue
 		}
 		p := s.Stats[i]
@@ -94,7 +94,9 @@ func (t *trace) step(s runtime.Step) {
 			t.stop()
 			return
 		}
-		t.masked = append(t.masked, p)
+		if s.Masked[i] {
+			t.masked = append(t.masked, p)
+		}
 		line.Stats[i] = &reports.TracePrediction{Token: p.Token, Prob: p.Prob, Second: p.Second, Entropy: p.Entropy}
 		if t.m.Tokenizer != nil {
 			line.Stats[i].Text, _ = t.m.Tokenizer.Piece(p.Token)

@@ -144,7 +144,7 @@ func TestTraceNotFinite(t *testing.T) {
 	defer m.Close()
 	tr, err := createTrace(path, nil, m, nil, &runtime.Options{BlockLength: 1}, cancel)
 	require.NoError(t, err)
-	step := runtime.Step{Block: 2, Step: 1, Tokens: []int32{7}, Wrote: []bool{true}, Stats: []kernels.Stats{{Token: 7, Prob: 1}}}
+	step := runtime.Step{Block: 2, Step: 1, Tokens: []int32{7}, Wrote: []bool{true}, Masked: []bool{true}, Stats: []kernels.Stats{{Token: 7, Prob: 1}}}
 	tr.step(step)
 	require.NoError(t, ctx.Err())
 	step.Step, step.Stats[0].Entropy = 2, float32(math.NaN())
