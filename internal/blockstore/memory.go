@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// entryOverhead is what a blob takes in memory besides its bytes: its entry, its
+// entryOverhead is about what a blob takes in memory besides its bytes: its entry, its
 // place in the map, and what the allocator rounds up.
-const entryOverhead = 512
+const entryOverhead = 256
 
 // touchEvery is how often the use of a blob in memory is noted on its file.
 const touchEvery = time.Minute

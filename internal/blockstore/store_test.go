@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	goruntime "runtime"
 	"sync"
 	"testing"
 	"time"
@@ -267,6 +268,29 @@ func checkMemory(t testing.TB, m *memory) {
 	require.Equal(t, len(m.entries), n)
 	require.Equal(t, sum, m.used)
 	require.LessOrEqual(t, m.used, m.limit)
+}
+
+// TestMemoryOverhead: the estimate of what small blobs take is not far off.
+func TestMemoryOverhead(t *testing.T) {
+	const n, size = 30_000, 100
+	heap := func() int64 {
+		goruntime.GC()
+		goruntime.GC()
+		var m goruntime.MemStats
+		goruntime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := heap()
+	s := Open(Options{Memory: 1 << 30})
+	blob := make([]byte, size)
+	for i := range n {
+		s.Put(single(i), blob)
+	}
+	took, said := heap()-before, s.Stats().Memory
+	t.Logf("%d bytes each, counted as %d", took/n, said/n)
+	require.Less(t, took, said*5/4)
+	require.Greater(t, took, said/2)
+	s.Close()
 }
 
 // TestMemoryOrder: what was not used for longest goes first, and of a chain its end.

@@ -1,0 +1,5 @@
+//go:build !unix
+
+package blockstore
+
+func readOnly(string) error { return nil }
