@@ -531,6 +531,7 @@ func TestPrunedByOther(t *testing.T) {
 		s.Put(single(i), blobOf(single(i), size))
 	}
 	require.Len(t, files(t, dir), 2)
+	require.Zero(t, s.Stats().Pruned)
 	unlock(other.disk.lock)
 	s.Put(single(4), blobOf(single(4), size))
 	requireBlob(t, s, single(4), size)

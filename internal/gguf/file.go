@@ -31,6 +31,7 @@ type File struct {
 // shard is one file.
 type shard struct {
 	file      *mmap.File // nil for a file from Parse
+	header    []byte     // what stands before the data section, a view
 	dataStart uint64     // offset of the data section in the file
 }
 

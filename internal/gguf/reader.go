@@ -37,7 +37,7 @@ func Parse(data []byte) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.shards = []shard{{dataStart: dataStart}}
+	f.shards = []shard{{header: data[:min(dataStart, uint64(len(data)))], dataStart: dataStart}}
 	return f, nil
 }
 

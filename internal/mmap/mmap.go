@@ -21,6 +21,7 @@ package mmap
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 )
 
@@ -30,6 +31,9 @@ type File struct {
 	// Data holds the bytes of the file: empty for an empty file, nil after
 	// Close. Slices of it must not be touched after Close.
 	Data []byte
+
+	// Info is what the file was when it was opened; nil for memory.
+	Info fs.FileInfo
 
 	// mapped is what Close gives back to the system, apart from Data so that a
 	// caller who reslices Data cannot make Close unmap something else.
@@ -62,13 +66,13 @@ func Open(path string) (*File, error) {
 		return nil, fmt.Errorf("open %s: %d bytes do not fit the address space", path, size)
 	}
 	if size == 0 {
-		return &File{Data: []byte{}}, nil
+		return &File{Data: []byte{}, Info: fi}, nil
 	}
 	data, err := load(f, int(size))
 	if err != nil {
 		return nil, fmt.Errorf("map %s: %w", path, err)
 	}
-	return &File{Data: data, mapped: data}, nil
+	return &File{Data: data, Info: fi, mapped: data}, nil
 }
 
 // Close ends the mapping and sets Data to nil. Closing again does nothing.

@@ -26,6 +26,7 @@ func TestOpen(t *testing.T) {
 		f, err := Open(write(t, want))
 		require.NoError(t, err)
 		assert.True(t, bytes.Equal(want, f.Data), "size %d", size)
+		assert.EqualValues(t, size, f.Info.Size())
 		require.NoError(t, f.Close())
 		assert.Nil(t, f.Data)
 		assert.NoError(t, f.Close(), "second Close")
