@@ -24,6 +24,9 @@ import (
 // speed meets all of them.
 var profilesTable = flag.Bool("profiles-table", false, "measure all rows of runtime/README.md")
 
+// profilesProblems leaves some of the 300 problems out.
+var profilesProblems = flag.Int("profiles-problems", 300, "how many problems TestProfiles asks")
+
 // profile is a row of the table.
 type profile struct {
 	name   string
@@ -37,9 +40,41 @@ type profile struct {
 func profiles() []*profile {
 	return []*profile{
 		{name: "`exact`", change: func(*runtime.Options) {}},
-		{name: "delayed 4", change: func(o *runtime.Options) { o.Delayed = 4 }},
-		{name: "coreset 8", change: func(o *runtime.Options) { o.Coreset.Size = 8 }},
-		{name: "threshold 0.85", change: func(o *runtime.Options) { o.Threshold = 0.85 }},
+		{name: "factor, delayed 4", change: func(o *runtime.Options) { o.Policy.Name, o.Delayed = runtime.PolicyFactor, 4 }},
+		{name: "factor, delayed 8", change: func(o *runtime.Options) { o.Policy.Name, o.Delayed = runtime.PolicyFactor, 8 }},
+		{name: "factor 2, delayed 8", change: func(o *runtime.Options) {
+			o.Policy, o.Delayed = runtime.PolicyOptions{Name: runtime.PolicyFactor, Factor: 2}, 8
+		}},
+		{name: "factor 3, delayed 8", change: func(o *runtime.Options) {
+			o.Policy, o.Delayed = runtime.PolicyOptions{Name: runtime.PolicyFactor, Factor: 3}, 8
+		}},
+		{name: "entropy 0.3, delayed 8", change: func(o *runtime.Options) {
+			o.Policy, o.Delayed = runtime.PolicyOptions{Name: runtime.PolicyEntropyBound, EntropyBound: 0.3}, 8
+		}},
+		{name: "entropy 0.5, delayed 8", change: func(o *runtime.Options) {
+			o.Policy, o.Delayed = runtime.PolicyOptions{Name: runtime.PolicyEntropyBound, EntropyBound: 0.5}, 8
+		}},
+		{name: "entropy 1, delayed 8", change: func(o *runtime.Options) {
+			o.Policy, o.Delayed = runtime.PolicyOptions{Name: runtime.PolicyEntropyBound, EntropyBound: 1}, 8
+		}},
+		{name: "entropy 1, delayed 8, coreset 8", change: func(o *runtime.Options) {
+			o.Policy, o.Delayed, o.Coreset.Size = runtime.PolicyOptions{Name: runtime.PolicyEntropyBound, EntropyBound: 1}, 8, 8
+		}},
+		{name: "entropy 2, delayed 8", change: func(o *runtime.Options) {
+			o.Policy, o.Delayed = runtime.PolicyOptions{Name: runtime.PolicyEntropyBound, EntropyBound: 2}, 8
+		}},
+		{name: "hierarchical 0.6, threshold 0.85, delayed 8", change: func(o *runtime.Options) {
+			o.Policy, o.Threshold, o.Delayed = runtime.PolicyOptions{Name: runtime.PolicyHierarchical, LowThreshold: 0.6}, 0.85, 8
+		}},
+		{name: "hierarchical 0.4, threshold 0.8, delayed 8", change: func(o *runtime.Options) {
+			o.Policy, o.Threshold, o.Delayed = runtime.PolicyOptions{Name: runtime.PolicyHierarchical, LowThreshold: 0.4}, 0.8, 8
+		}},
+		{name: "hierarchical 0.2, threshold 0.7, delayed 8", change: func(o *runtime.Options) {
+			o.Policy, o.Threshold, o.Delayed = runtime.PolicyOptions{Name: runtime.PolicyHierarchical, LowThreshold: 0.2}, 0.7, 8
+		}},
+		{name: "threshold 0.7, delayed 8", change: func(o *runtime.Options) { o.Threshold, o.Delayed = 0.7, 8 }},
+		{name: "threshold 0.5, delayed 8", change: func(o *runtime.Options) { o.Threshold, o.Delayed = 0.5, 8 }},
+		{name: "delayed 32", change: func(o *runtime.Options) { o.Delayed = 32 }},
 	}
 }
 
@@ -59,7 +94,9 @@ func TestProfiles(t *testing.T) {
 		problems = append(problems, problem{p.User(), strings.TrimSpace(p.CanonicalSolution)})
 	}
 	rows := profiles()
-	for _, p := range problems {
+	n := min(*profilesProblems, len(problems))
+	for i := range n {
+		p := problems[i*len(problems)/n]
 		ids, err := m.Tokenizer.EncodeChat([]tokenizer.Message{{Role: "user", Content: p.user}})
 		require.NoError(t, err)
 		var exact []int32
@@ -87,10 +124,10 @@ func TestProfiles(t *testing.T) {
 	}
 	fmt.Fprintln(os.Stdout, "| decoding | tokens per forward | tokens/s | speed | right | same answer | same tokens |\n|---|---|---|---|---|---|---|")
 	for _, r := range rows {
-		n := float64(len(problems))
+		n := float64(n)
 		speed := float64(r.tokens) / r.took.Seconds()
 		fmt.Printf("| %s | %.2f | %.0f | %.2f × | %d / %d | %.1f %% | %.1f %% |\n", r.name, float64(r.tokens)/float64(r.denoise), speed,
-			rows[0].took.Seconds()/r.took.Seconds(), r.right, len(problems), 100*float64(r.same)/n, 100*r.agree/n)
+			rows[0].took.Seconds()/r.took.Seconds(), r.right, int(n), 100*float64(r.same)/n, 100*r.agree/n)
 	}
 }
 
