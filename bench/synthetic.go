@@ -61,7 +61,9 @@ func Synthesize(ctx context.Context, path string, x Synthetic) (err error) {
 		infos = append(infos, info)
 		total += int64(info.Bytes())
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.partial")
+	// Note: os.CreateTemp would make a file that only its owner can read.
+	name := fmt.Sprintf(".%s.%016x.partial", filepath.Base(path), rand.Uint64())
+	f, err := os.OpenFile(filepath.Join(filepath.Dir(path), name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err
 	}

@@ -90,3 +90,17 @@ func TestSynthesizeErrors(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, left)
 }
+
+// TestSynthesizeMode: whoever may read files made here may read the model.
+func TestSynthesizeMode(t *testing.T) {
+	c, err := bench.Shape("tiny")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	require.NoError(t, bench.Synthesize(t.Context(), filepath.Join(dir, "model.gguf"), bench.Synthetic{Config: c, Type: gguf.Q8_0}))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "other"), nil, 0o666))
+	got, err := os.Stat(filepath.Join(dir, "model.gguf"))
+	require.NoError(t, err)
+	want, err := os.Stat(filepath.Join(dir, "other"))
+	require.NoError(t, err)
+	assert.Equal(t, want.Mode(), got.Mode())
+}

@@ -15,13 +15,13 @@ import (
 type Pool struct {
 	sleepers []sleeper // one for each worker but the caller
 	caller   sleeper
-	spins    int
 	closed   bool
 
 	// The operation in progress.
 	items int
 	chunk int
 	f     func(worker, lo, hi int)
+	spins int // how often to look before sleeping, at its end and after it
 
 	_       [64]byte // each of these is on a cache line of its own
 	round   atomic.Uint32
@@ -43,13 +43,11 @@ func NewPool(n int) *Pool {
 		n = goruntime.GOMAXPROCS(0)
 	}
 	p := &Pool{sleepers: make([]sleeper, n-1)}
-	if n <= goruntime.GOMAXPROCS(0) { // else they would be in each other's way
-		p.spins = spins
-	}
+	p.look()
 	p.caller.init()
 	for i := range p.sleepers {
 		p.sleepers[i].init()
-		go p.serve(i+1, &p.sleepers[i])
+		go p.serve(i+1, &p.sleepers[i], p.spins)
 	}
 	return p
 }
@@ -68,9 +66,9 @@ func (p *Pool) Close() {
 }
 
 // Run calls f for consecutive ranges [lo, hi) that together cover [0, items),
-// each of at most chunk items, on all workers, and returns when all are done.
-// worker is below Workers(); calls with the same worker never overlap.
-// A pool runs one operation at a time.
+// each of at most chunk items, on all workers, and returns when all are done; a
+// pool of one worker has all items in one range. worker is below Workers(); calls
+// with the same worker never overlap. A pool runs one operation at a time.
 func (p *Pool) Run(items, chunk int, f func(worker, lo, hi int)) {
 	if len(p.sleepers) == 0 || items <= chunk {
 		if items > 0 {
@@ -79,11 +77,22 @@ func (p *Pool) Run(items, chunk int, f func(worker, lo, hi int)) {
 		return
 	}
 	p.items, p.chunk, p.f = items, chunk, f
+	p.look()
 	p.next.Store(0)
 	p.start()
 	p.work(0)
 	p.caller.wait(p.spins, func() bool { return p.running.Load() == 0 })
 	p.f = nil
+}
+
+// look decides whether workers look out for work: not where there are more of them
+// than processors that Go may use, or else they would be in each other's way. Go
+// itself uses fewer than it did when the share of a container shrinks.
+func (p *Pool) look() {
+	p.spins = 0
+	if p.Workers() <= goruntime.GOMAXPROCS(0) {
+		p.spins = spins
+	}
 }
 
 // start tells the workers that there is something to do.
@@ -105,15 +114,16 @@ func (p *Pool) work(worker int) {
 	}
 }
 
-// serve is the life of a worker.
-func (p *Pool) serve(worker int, s *sleeper) {
+// serve is the life of a worker, which looks so often before it first sleeps.
+func (p *Pool) serve(worker int, s *sleeper, spins int) {
 	var seen uint32
 	for {
-		s.wait(p.spins, func() bool { return p.round.Load() != seen })
+		s.wait(spins, func() bool { return p.round.Load() != seen })
 		seen++
 		if p.closed {
 			return
 		}
+		spins = p.spins // the next operation may change it as soon as this one is done
 		p.work(worker)
 		if p.running.Add(-1) == 0 {
 			p.caller.wake()

@@ -65,6 +65,9 @@ func (e *env) logits(c *cli.Context) error {
 	}
 	var rows [][]string
 	err = m.Logits(c.Context, ids, block, func(row []float32) error {
+		if !finite(row) {
+			return notFinite(m, len(rows))
+		}
 		cells := []string{strconv.Itoa(len(rows)), strconv.Itoa(int(ids[len(rows)]))}
 		for _, id := range greatest(row, 5) {
 			cells = append(cells, fmt.Sprintf("%d %.4f", id, row[id]))
@@ -93,9 +96,12 @@ func (e *env) logitsJSON(c *cli.Context, m *runtime.Model, ids []int32, block in
 	fmt.Fprintf(w, `{"ids":%s,"logits":[`, head)
 	row := 0
 	err = m.Logits(c.Context, ids, block, func(logits []float32) error {
+		if !finite(logits) {
+			return notFinite(m, row)
+		}
 		line, err := json.Marshal(logits)
 		if err != nil {
-			return fmt.Errorf("%s: the logits at position %d are not finite", m.Paths()[0], row)
+			return err
 		}
 		if row > 0 {
 			w.WriteByte(',')
@@ -109,6 +115,20 @@ func (e *env) logitsJSON(c *cli.Context, m *runtime.Model, ids []int32, block in
 	}
 	fmt.Fprintln(w, "]}")
 	return w.Flush()
+}
+
+// finite reports whether all numbers are.
+func finite(row []float32) bool {
+	for _, v := range row {
+		if v-v != 0 { // of an infinity, too, that is no number
+			return false
+		}
+	}
+	return true
+}
+
+func notFinite(m *runtime.Model, position int) error {
+	return fmt.Errorf("%s: the logits at position %d are not finite: the file's weights are damaged", m.Paths()[0], position)
 }
 
 // greatest returns the ids of the n greatest logits, the greatest first.

@@ -1,14 +1,18 @@
 package main
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"lladakit/internal/gguf"
 )
 
 // logitsDocument is the contract of logits --json.
@@ -63,5 +67,26 @@ func TestLogitsTable(t *testing.T) {
 			}
 		}
 		assert.Equal(t, 4, greater)
+	}
+}
+
+// A number that is none is no answer, in neither form.
+func TestLogitsNotFinite(t *testing.T) {
+	for name, value := range map[string]float32{"NaN": float32(math.NaN()), "infinity": float32(math.Inf(1))} {
+		raw, err := os.ReadFile(models.narrow)
+		require.NoError(t, err)
+		f, err := gguf.Parse(raw)
+		require.NoError(t, err)
+		norm, ok := f.Tensor("output_norm.weight")
+		require.True(t, ok)
+		binary.LittleEndian.PutUint32(norm.Data, math.Float32bits(value))
+		path := filepath.Join(t.TempDir(), "damaged.gguf")
+		require.NoError(t, os.WriteFile(path, raw, 0o666))
+		for _, form := range []string{"", " --json"} {
+			o := llada(t, "logits --ids 7,8 --model "+path+form)
+			assert.Equal(t, 1, o.code, name)
+			assert.EqualError(t, o.err, path+": the logits at position 0 are not finite: the file's weights are damaged", name)
+			assert.Empty(t, o.stdout, name)
+		}
 	}
 }

@@ -1,5 +1,7 @@
 // Package mmap gives a file's bytes as one read-only slice, without reading
-// them until they are touched.
+// them until they are touched. It also has what else there is to ask the system
+// about memory: [Memory] is much of it at a time, outside the garbage collector's
+// heap, and [Available] is how much there is.
 //
 //	f, err := mmap.Open("model.gguf")
 //	if err != nil {
