@@ -35,7 +35,7 @@ func (e *env) load(c *cli.Context, path string) (*runtime.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if larger, bytes, free := m.Larger(); larger && m.Packed == runtime.PackNone {
+	if larger, bytes, free := m.Larger(); larger && m.Packed != runtime.PackMemory {
 		fmt.Fprintf(e.stderr, "llada: warning: the model has %s and %s of memory are free: weights will come from the disk at every step, which is slow\n",
 			size(bytes), size(free))
 	}

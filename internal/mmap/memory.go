@@ -18,5 +18,7 @@ func Memory(n int) (*File, error) {
 }
 
 // Available returns how many bytes of memory this process can use without other
-// memory being written to the disk, 0 where that is not known.
+// memory being written to the disk, as far as the system has them and the limits of
+// the process's control groups let it. Pages of files that can be read again count
+// as free. It is at least 1, but 0 where nothing is known.
 func Available() uint64 { return available() }

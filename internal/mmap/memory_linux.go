@@ -1,8 +1,6 @@
 package mmap
 
 import (
-	"bufio"
-	"bytes"
 	"math"
 	"os"
 	"path"
@@ -14,67 +12,95 @@ import (
 
 func largePages(data []byte) { _ = unix.Madvise(data, unix.MADV_HUGEPAGE) }
 
-// available is what the system says is there, or what the control groups of the
-// process leave of it.
-func available() uint64 {
-	free := meminfo("/proc/meminfo")
-	if free == 0 {
+func available() uint64 { return room("/") }
+
+// room is what the system says is there, or what the control groups of the process
+// leave of it. Files of the system are looked for under root.
+func room(root string) uint64 {
+	free, ok := table(path.Join(root, "proc/meminfo"))["MemAvailable"]
+	if !ok {
 		return 0
 	}
-	groups, err := os.ReadFile("/proc/self/cgroup")
+	free <<= 10
+	groups, err := os.ReadFile(path.Join(root, "proc/self/cgroup"))
 	if err != nil {
 		return free
 	}
+	// A line is HIERARCHY:CONTROLLERS:FOLDER; the second version has no controllers.
 	for line := range strings.Lines(string(groups)) {
-		dir, ok := strings.CutPrefix(strings.TrimSpace(line), "0::")
-		if !ok {
+		_, rest, _ := strings.Cut(strings.TrimSpace(line), ":")
+		controllers, dir, _ := strings.Cut(rest, ":")
+		mount, files := path.Join(root, "sys/fs/cgroup"), &groupFiles2
+		switch {
+		case strings.Contains(","+controllers+",", ",memory,"):
+			mount, files = path.Join(mount, "memory"), &groupFiles1
+		case controllers != "":
 			continue
 		}
-		for ; ; dir = path.Dir(dir) {
-			free = min(free, groupRoom(path.Join("/sys/fs/cgroup", dir)))
-			if dir == "/" || dir == "." {
+		// The limits of the groups around it hold, too. In a container that does not
+		// see them, the folder is not there, and the mount is the container's own.
+		for dir = path.Clean("/" + dir); ; dir = path.Dir(dir) {
+			free = min(free, files.room(path.Join(mount, dir)))
+			if dir == "/" {
 				break
 			}
 		}
 	}
-	return free
+	return max(1, free) // 0 would say that it is not known
 }
 
-func meminfo(name string) uint64 {
-	data, err := os.ReadFile(name)
-	if err != nil {
+// groupFiles are the names that a version of control groups has for the limit,
+// what counts against it, and what of that are the pages of files.
+type groupFiles struct {
+	limit, used string
+	cached      [2]string // of memory.stat
+}
+
+var (
+	groupFiles1 = groupFiles{"memory.limit_in_bytes", "memory.usage_in_bytes", [2]string{"total_active_file", "total_inactive_file"}}
+	groupFiles2 = groupFiles{"memory.max", "memory.current", [2]string{"active_file", "inactive_file"}}
+)
+
+// room returns what a control group may use beyond what it does. Pages of files
+// make room where it is needed.
+func (f *groupFiles) room(dir string) uint64 {
+	limit, ok := number(path.Join(dir, f.limit))
+	if !ok {
+		return math.MaxUint64 // "max", or no file: the group sets no limit
+	}
+	used, ok := number(path.Join(dir, f.used))
+	if !ok {
 		return 0
 	}
-	for s := bufio.NewScanner(bytes.NewReader(data)); s.Scan(); {
-		if text, ok := strings.CutPrefix(s.Text(), "MemAvailable:"); ok {
-			kib, err := strconv.ParseUint(strings.TrimSpace(strings.TrimSuffix(text, "kB")), 10, 54)
-			if err == nil {
-				return kib << 10
+	stat := table(path.Join(dir, "memory.stat"))
+	used -= min(used, stat[f.cached[0]]+stat[f.cached[1]])
+	return limit - min(limit, used)
+}
+
+// number reads a file that holds one.
+func number(name string) (uint64, bool) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64)
+	return n, err == nil
+}
+
+// table reads a file with a name and a number on each line. What is not understood
+// is left out.
+func table(name string) map[string]uint64 {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil
+	}
+	all := map[string]uint64{}
+	for line := range strings.Lines(string(data)) {
+		if words := strings.Fields(line); len(words) >= 2 {
+			if n, err := strconv.ParseUint(words[1], 10, 53); err == nil {
+				all[strings.TrimSuffix(words[0], ":")] = n
 			}
 		}
 	}
-	return 0
-}
-
-// groupRoom returns what a control group may use beyond what it does. Its page
-// cache counts as used, though it would make room: what is returned is too little
-// rather than too much.
-func groupRoom(dir string) uint64 {
-	read := func(name string) (uint64, bool) {
-		data, err := os.ReadFile(path.Join(dir, name))
-		if err != nil {
-			return 0, false
-		}
-		n, err := strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64)
-		return n, err == nil // "max" is no number
-	}
-	limit, ok := read("memory.max")
-	if !ok {
-		return math.MaxUint64
-	}
-	used, ok := read("memory.current")
-	if !ok || used > limit {
-		return 0
-	}
-	return limit - used
+	return all
 }
