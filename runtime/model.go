@@ -33,6 +33,7 @@ type Model struct {
 	observer Observer
 
 	rounds bool // some matrices take rounded activations
+	scarce bool // weights come from the disk at every use
 }
 
 // LoadOptions say how to load. The zero value uses all processors, and packs the

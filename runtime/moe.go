@@ -24,6 +24,7 @@ type moeState struct {
 	first  []int32   // [experts+1], first slot of each expert
 	count  []int32   // 0, 1, 2…
 
+	fetch      *fetch
 	units      []unit
 	ups, downs []piece
 	act        kernels.Activations // [slots, ff]
@@ -64,7 +65,7 @@ func newMoEState(c *arch.Config, rows, workers int) moeState {
 		prob: make([]float32, rows*c.Experts), bias: make([]float32, c.Experts), group: make([]float32, c.ExpertGroups),
 		chosen: make([]int32, slots), weight: make([]float32, slots), slot: make([]int32, slots),
 		share: make([]float32, slots), row: make([]int32, slots), first: make([]int32, c.Experts+1),
-		units: make([]unit, 0, c.Experts+1),
+		units: make([]unit, 0, c.Experts+1), fetch: newFetch(c.Experts),
 		ups:   make([]piece, 0, c.Experts*count(c.ExpertFF, c.Hidden)+count(c.SharedFF, c.Hidden)),
 		downs: make([]piece, 0, c.Experts*count(c.Hidden, c.ExpertFF)+count(c.Hidden, c.SharedFF)),
 		act:   *kernels.NewActivations(slots * c.ExpertFF), actX: make([]float32, slots*c.ExpertFF),
@@ -99,6 +100,9 @@ func (s *State) mixture(dst []float32, l *Layer) {
 	s.gather()
 	s.plan(dst, l)
 	e.dst = dst
+	if s.m.scarce {
+		e.fetch.begin(e.units)
+	}
 	s.pool.Run(len(e.ups), 1, e.upTask)
 	s.pool.Run(len(e.downs), 1, e.downTask)
 	s.observeExperts()
@@ -265,6 +269,9 @@ func pieces(all []piece, unit, rows, cols int) []piece {
 func (s *State) expertUp(worker, lo, hi int) {
 	e := &s.moe
 	for _, p := range e.ups[lo:hi] {
+		if s.m.scarce {
+			e.fetch.reach(2*int(p.unit) + 1)
+		}
 		u := &e.units[p.unit]
 		from, to := int(p.lo), int(p.hi)
 		n := to - from
@@ -286,6 +293,9 @@ func (s *State) expertUp(worker, lo, hi int) {
 func (s *State) expertDown(worker, lo, hi int) {
 	e := &s.moe
 	for _, p := range e.downs[lo:hi] {
+		if s.m.scarce {
+			e.fetch.reach(2*len(e.units) + int(p.unit))
+		}
 		u := &e.units[p.unit]
 		u.m.Down.Product(u.dst[p.lo:], u.m.Down.Rows, u.act, u.slots, int(p.lo), int(p.hi), &s.scratch[worker])
 	}

@@ -65,7 +65,7 @@ func (e *env) logits(c *cli.Context) error {
 	}
 	var rows [][]string
 	err = m.Logits(c.Context, ids, block, func(row []float32) error {
-		if !finite(row) {
+		if !allFinite(row) {
 			return notFinite(m, len(rows))
 		}
 		cells := []string{strconv.Itoa(len(rows)), strconv.Itoa(int(ids[len(rows)]))}
@@ -96,7 +96,7 @@ func (e *env) logitsJSON(c *cli.Context, m *runtime.Model, ids []int32, block in
 	fmt.Fprintf(w, `{"ids":%s,"logits":[`, head)
 	row := 0
 	err = m.Logits(c.Context, ids, block, func(logits []float32) error {
-		if !finite(logits) {
+		if !allFinite(logits) {
 			return notFinite(m, row)
 		}
 		line, err := json.Marshal(logits)
@@ -117,10 +117,10 @@ func (e *env) logitsJSON(c *cli.Context, m *runtime.Model, ids []int32, block in
 	return w.Flush()
 }
 
-// finite reports whether all numbers are.
-func finite(row []float32) bool {
+// allFinite reports whether JSON has numbers for all of row.
+func allFinite(row []float32) bool {
 	for _, v := range row {
-		if v-v != 0 { // of an infinity, too, that is no number
+		if !finite(v) {
 			return false
 		}
 	}

@@ -129,6 +129,7 @@ func TestLargerThanMemory(t *testing.T) {
 		assert.Regexp(t, `^\d+ tokens, .*\n$`, rest)
 		read := state.SysUsage().(*syscall.Rusage).Inblock * 512
 		assert.Greater(t, read, size, "all fits into the memory: this tests nothing")
+		assert.Less(t, read, 7*size, "pages are read that nobody needs")
 		t.Logf("--pack %q: %d MB of a file of %d MB read, %s", pack, read/1e6, size/1e6, strings.TrimSpace(rest))
 	}
 }

@@ -92,14 +92,6 @@ func (f *File) Release(t *Tensor) {
 	}
 }
 
-// WillNeed asks the system to start fetching the tensor's data from the disk.
-// It does not wait, and does nothing for a file from Parse.
-func (f *File) WillNeed(t *Tensor) {
-	if s, ok := f.mapped(t); ok {
-		s.file.WillNeed(int64(s.dataStart+t.Offset), int64(t.Bytes()))
-	}
-}
-
 func (f *File) mapped(t *Tensor) (shard, bool) {
 	if t.Shard < 0 || t.Shard >= len(f.shards) || f.shards[t.Shard].file == nil {
 		return shard{}, false

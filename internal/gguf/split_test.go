@@ -98,7 +98,6 @@ func TestOpenShards(t *testing.T) {
 				assert.Same(t, &f.Tensors[i], got)
 				assert.Equal(t, i, got.Shard)
 				assert.Zero(t, got.Offset)
-				f.WillNeed(got)
 				assert.Equal(t, content(info), got.Data)
 				f.Release(got)
 			}

@@ -13,8 +13,10 @@ func TestMemory(t *testing.T) {
 		f, err := Memory(n)
 		require.NoError(t, err)
 		require.Len(t, f.Data, n)
-		for i := range f.Data {
-			require.Zero(t, f.Data[i])
+		for i, v := range f.Data {
+			if v != 0 {
+				t.Fatalf("byte %d is %d", i, v)
+			}
 			f.Data[i] = 7
 		}
 		require.NoError(t, f.Close())

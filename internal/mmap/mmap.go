@@ -97,11 +97,11 @@ func (f *File) Release(off, n int64) {
 	}
 }
 
-// WillNeed asks the system to start fetching the n bytes from off. It does not
-// wait for them. A range outside the file is cut to the file.
-func (f *File) WillNeed(off, n int64) {
-	if start, end, ok := clip(off, n, len(f.mapped)); ok {
-		willNeed(f.mapped, start, end)
+// WillNeed asks the system to start fetching a part of the Data of some File. It
+// does not wait for it.
+func WillNeed(part []byte) {
+	if len(part) > 0 {
+		willNeed(part)
 	}
 }
 

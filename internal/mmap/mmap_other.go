@@ -19,6 +19,6 @@ func unload([]byte) error { return nil }
 
 func release(data []byte, start, end int) {}
 
-func willNeed(data []byte, start, end int) {}
+func willNeed([]byte) {}
 
 func memory(n int) ([]byte, error) { return make([]byte, n), nil }

@@ -38,7 +38,7 @@ func TestOpenEmpty(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, f.Data)
 	f.Release(0, 10)
-	f.WillNeed(0, 10)
+	WillNeed(f.Data)
 	assert.NoError(t, f.Close())
 	assert.NoError(t, f.Close())
 }
@@ -67,14 +67,20 @@ func TestAdvice(t *testing.T) {
 		size - page, size - 1, size, size + 1, math.MaxInt64}
 	for _, off := range edges {
 		for _, n := range edges {
-			f.WillNeed(off, n)
 			f.Release(off, n)
+		}
+	}
+	for _, off := range edges {
+		for _, end := range edges {
+			if 0 <= off && off <= end && end <= size {
+				WillNeed(f.Data[off:end])
+			}
 		}
 	}
 	assert.True(t, bytes.Equal(want, f.Data))
 	require.NoError(t, f.Close())
 	f.Release(0, size)
-	f.WillNeed(0, size)
+	WillNeed(f.Data)
 }
 
 // Reslicing Data must not change what Close unmaps.

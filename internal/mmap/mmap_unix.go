@@ -4,6 +4,7 @@ package mmap
 
 import (
 	"os"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,8 +33,18 @@ func release(data []byte, start, end int) {
 	}
 }
 
-func willNeed(data []byte, start, end int) {
-	page := os.Getpagesize()
-	start = start / page * page
-	_ = unix.Madvise(data[start:end], unix.MADV_WILLNEED)
+// fetchStep is how many bytes willNeed asks for at a time: Linux takes no more of a
+// request than the disk takes at once, and forgets the rest.
+const fetchStep = 128 << 10
+
+func willNeed(part []byte) {
+	// Advice is about whole pages. What stands before part in its first page is of
+	// the same mapping.
+	first := unsafe.Pointer(unsafe.SliceData(part))
+	before := int(uintptr(first) % uintptr(os.Getpagesize()))
+	for part = unsafe.Slice((*byte)(unsafe.Add(first, -before)), before+len(part)); len(part) > 0; {
+		n := min(len(part), fetchStep)
+		_ = unix.Madvise(part[:n], unix.MADV_WILLNEED)
+		part = part[n:]
+	}
 }
