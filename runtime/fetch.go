@@ -20,8 +20,8 @@ const fetchAhead = 16 << 20
 // waits for the disk two to three times shorter. For a model that fits into memory
 // it changes nothing measurable even if none of it is there yet, and when all is
 // there every request costs a call of the system for nothing. Nor is there anything
-// to ask for before: a layer's router needs what its attention computes, which takes
-// a small part of the time. Telling the system that pages are used at random
+// to ask for before: a layer's router needs what its attention computes, so experts
+// are known when they are wanted, and what runs before that takes little time. Telling the system that pages are used at random
 // (MADV_RANDOM) brings nothing beside requests, which come first. To measure, run
 // cmd/llada's TestLargerThanMemory.
 type fetch struct {

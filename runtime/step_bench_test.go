@@ -10,35 +10,54 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lladakit/bench"
+	"lladakit/internal/arch"
 	"lladakit/internal/gguf"
 	"lladakit/runtime"
 )
 
-// benchModel returns the file that LLADA_BENCH_MODEL names, or a random model of
-// mini's shape with four layers.
-func benchModel(b *testing.B, typ gguf.Type) *runtime.Model {
-	path := os.Getenv("LLADA_BENCH_MODEL")
-	if path == "" {
-		c, err := bench.Shape("mini")
-		require.NoError(b, err)
-		c.Layers = 4
-		path = filepath.Join(b.TempDir(), "model.gguf")
-		require.NoError(b, bench.Synthesize(b.Context(), path, bench.Synthetic{Config: c, Type: typ}))
-	}
+// benchModel writes a random model with weights in Q4_0 and loads it.
+func benchModel(b *testing.B, c arch.Config) *runtime.Model {
+	b.Helper()
+	path := filepath.Join(b.TempDir(), "model.gguf")
+	require.NoError(b, bench.Synthesize(b.Context(), path, bench.Synthetic{Config: c, Type: gguf.Q4_0}))
+	return benchFile(b, path)
+}
+
+func benchFile(b *testing.B, path string) *runtime.Model {
+	b.Helper()
 	m, err := runtime.Load(path, runtime.LoadOptions{})
 	require.NoError(b, err)
 	b.Cleanup(func() { m.Close() })
 	return m
 }
 
+// benchShape returns a published shape with fewer layers.
+func benchShape(b *testing.B, name string, layers int) arch.Config {
+	b.Helper()
+	c, err := bench.Shape(name)
+	require.NoError(b, err)
+	c.Layers = layers
+	return c
+}
+
 // BenchmarkStep is one pass over 32 rows with the statistics of all or half of
 // them, at several depths of the cache. Half of the rows are masks. It reports how
-// many experts a layer used on average.
+// many experts a layer used on average. The models are random: four layers of
+// mini's shape, a file of 1.8 GB, and three of flash's, 4.5 GB; or it is the file
+// that LLADA_BENCH_MODEL names.
 //
-//	go test ./runtime -run '^$' -bench Step
+//	go test ./runtime -run '^$' -bench Step/model=mini -count 6 > new; benchstat old new
 //	LLADA_BENCH_MODEL=mini-q4_0.gguf go test ./runtime -run '^$' -bench Step
 func BenchmarkStep(b *testing.B) {
-	m := benchModel(b, gguf.Q4_0)
+	if path := os.Getenv("LLADA_BENCH_MODEL"); path != "" {
+		b.Run("model=file", func(b *testing.B) { benchSteps(b, benchFile(b, path)) })
+		return
+	}
+	b.Run("model=mini", func(b *testing.B) { benchSteps(b, benchModel(b, benchShape(b, "mini", 4))) })
+	b.Run("model=flash", func(b *testing.B) { benchSteps(b, benchModel(b, benchShape(b, "flash", 3))) })
+}
+
+func benchSteps(b *testing.B, m *runtime.Model) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	ids := make([]int32, 32)
 	for i := range ids {
@@ -55,25 +74,21 @@ func BenchmarkStep(b *testing.B) {
 				for i := 0; i < rows; i++ {
 					want = append(want, i*32/rows)
 				}
-				touched := 0
-				m.Observe(func(o runtime.Observation) {
-					if o.Shares != nil {
-						touched++
-					}
-				})
-				s.Forward(runtime.Part{IDs: ids, Pos: depth, Block: 32, Cache: cache, Want: want})
-				m.Observe(nil)
 				for b.Loop() {
 					s.Forward(runtime.Part{IDs: ids, Pos: depth, Block: 32, Cache: cache, Want: want})
 					if rows > 0 {
 						s.Stats(m.MaskID)
 					}
 				}
+				touched := 0
+				for _, n := range s.Cost().Experts {
+					touched += n
+				}
 				layers := m.Config.Layers - m.Config.DenseLayers
 				if rows == 0 {
 					layers--
 				}
-				b.ReportMetric(float64(touched)/3/float64(layers), "experts/layer")
+				b.ReportMetric(float64(touched)/float64(layers), "experts/layer")
 			})
 		}
 	}
