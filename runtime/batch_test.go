@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"lladakit/internal/blockstore"
 	"lladakit/internal/gguf"
 	"lladakit/runtime"
 )
@@ -48,19 +52,28 @@ func alone(t *testing.T, m *runtime.Model, prompt []int32, o runtime.Options) (*
 // TestGoldenBatches decodes the golden cases in batches of up to eight, in all exact
 // ways at once.
 func TestGoldenBatches(t *testing.T) {
+	cached := 0
+	var hits, damaged, evicted uint64
 	for _, c := range golden(t) {
 		m := load(t, c.Dir, gguf.BF16)
 		all := c.Expected.Generate
 		rng := rand.New(rand.NewPCG(21, 1))
 		ways := savings()
+		dir := t.TempDir()
+		folder, err := m.NewPromptCache(blockstore.Options{Dir: dir})
+		require.NoError(t, err)
+		memory, err := m.NewPromptCache(blockstore.Options{Memory: 40 << 10}) // a few blocks: others are dropped
+		require.NoError(t, err)
+		caches := []*runtime.PromptCache{nil, folder, memory}
 		for size := 1; size <= 8; size++ {
+			cut(t, dir, rng)
 			b := m.NewBatch()
 			var of []*runtime.Sequence
 			var cases []int
 			for range size {
 				i := rng.IntN(len(all))
 				o := options(m, all[i].Settings, bothProfiles[rng.IntN(2)])
-				o.Without = ways[rng.IntN(len(ways))]
+				o.Without, o.PromptCache = ways[rng.IntN(len(ways))], caches[rng.IntN(3)]
 				q, err := b.Add(toIDs(all[i].Settings.Prompt), o)
 				require.NoError(t, err)
 				of, cases = append(of, q), append(cases, i)
@@ -72,9 +85,30 @@ func TestGoldenBatches(t *testing.T) {
 				want := all[cases[k]].Answer
 				require.Equal(t, toIDs(want.Tokens), got.IDs, "%s, batch of %d, case %d", c.Name, size, cases[k])
 				require.Equal(t, want.Forwards, got.Forwards.Denoise, "%s, batch of %d, case %d", c.Name, size, cases[k])
+				cached += got.Cached
 			}
 		}
+		disk, ram := folder.Stats(), memory.Stats()
+		hits, damaged, evicted = hits+ram.Hits+disk.DiskHits, damaged+disk.Damaged, evicted+ram.Evicted
 	}
+	require.Positive(t, cached)
+	require.Positive(t, hits)
+	require.Positive(t, damaged)
+	require.Positive(t, evicted)
+}
+
+// cut leaves half of some files of a folder, as a machine that stops may.
+func cut(t *testing.T, dir string, rng *rand.Rand) {
+	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() || rng.IntN(3) > 0 {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		return os.Truncate(path, info.Size()/2)
+	}))
 }
 
 // TestSavingsChangeNothing: whatever is left out, tokens and steps are the same, and

@@ -50,6 +50,10 @@ type Options struct {
 
 	Audit int `json:"audit,omitempty"` // how many steps are held against the reference
 
+	// PromptCache, if not nil, has keys and values of blocks of prompts, and gets those
+	// of this one. It is the model's.
+	PromptCache *PromptCache `json:"-"`
+
 	// OnStep, if not nil, is told of every denoising step.
 	OnStep func(Step) `json:"-"`
 }
@@ -123,6 +127,8 @@ func (m *Model) Check(o *Options, prompt int) error {
 		return fmt.Errorf("top-p %g is not between 0 and 1", o.TopP)
 	case o.Profile != "" && o.Profile != Exact && o.Profile != Reference:
 		return fmt.Errorf("profile %q is not one of exact, reference", o.Profile)
+	case o.PromptCache != nil && o.PromptCache.model != m:
+		return fmt.Errorf("the prompt cache is of another model")
 	case o.Policy.check(o.BlockLength, o.Temperature) != nil:
 		return o.Policy.check(o.BlockLength, o.Temperature)
 	case o.Policy.policy().All && o.Delayed > 0:

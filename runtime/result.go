@@ -29,6 +29,7 @@ type Result struct {
 	Class         Class
 	Audit         *Audit // nil unless there was one
 	Bytes         int64  // of weights read; of a pass that sequences shared, a share
+	Cached        int    // positions of the prompt that were in the prompt cache
 	Prefill       time.Duration
 	Denoise       time.Duration // with the fused commits
 	Commit        time.Duration

@@ -80,6 +80,10 @@ func (m *Model) newSequence(prompt []int32, opt Options) *Sequence {
 	if opt.Audit > 0 {
 		q.audit = newAudit(opt.Audit)
 	}
+	if opt.PromptCache != nil && opt.Profile != Reference {
+		q.final = opt.PromptCache.Load(q.cache, q.x[:q.first], block)
+		q.result.Cached = q.final
+	}
 	q.result.Class = opt.Class()
 	q.done = !q.begin(q.first)
 	return q
@@ -212,6 +216,9 @@ func (q *Sequence) absorb(o *outcome) {
 	switch q.last {
 	case prefill:
 		q.final = p.end()
+		if q.final == q.first && q.opt.PromptCache != nil {
+			q.opt.PromptCache.Save(q.cache, q.x[:q.first], block, r.Cached)
+		}
 		r.Prefill += took
 		r.Forwards.Prefill++
 		r.Rows.Prefill += rows
