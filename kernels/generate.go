@@ -6,4 +6,5 @@ package kernels
 //go:generate go run -C _asm . -set vector -out ../vector_amd64.s -stubs ../vector_amd64.go -pkg kernels
 //go:generate go run -C _asm . -set quantize -out ../quantize_amd64.s -stubs ../quantize_amd64.go -pkg kernels
 //go:generate go run -C _asm . -set search -out ../search_amd64.s -stubs ../search_amd64.go -pkg kernels
+//go:generate go run -C _asm . -set attend -out ../attend_amd64.s -stubs ../attend_amd64.go -pkg kernels
 //go:generate go run -C _asm . -set peak -out ../peak/peak_amd64.s -stubs ../peak/peak_amd64.go -pkg peak

@@ -21,6 +21,8 @@ type implementation struct {
 	quantize   func(dst []block, src []float32)
 	mix        func(m *Matrix, dst []float32, stride int, a []float32, astride, n, lo, hi int)
 
+	attend func(dst []float32, a *Activations, rows []int32, keys, values *Matrix, n int, s *AttendScratch)
+
 	dot       func(w, x []float32) float32
 	rmsNorm   func(dst, x, weight []float32, eps float32)
 	softmax   func(x []float32)
@@ -68,6 +70,7 @@ var plain = implementation{
 	interleave: interleavePlain,
 	quantize:   quantizePlain,
 	mix:        mixPlain,
+	attend:     attendPlain,
 	dot:        dotPlain,
 	rmsNorm:    rmsNormPlain,
 	softmax:    softmaxPlain,

@@ -39,6 +39,7 @@ var avx2 = implementation{
 	interleave: interleaveAVX2,
 	quantize:   quantizeAVX2,
 	mix:        mixAVX2,
+	attend:     attendAVX2,
 	dot:        dotAVX2,
 	rmsNorm:    rmsNormAVX2,
 	softmax:    softmaxAVX2,

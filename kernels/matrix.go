@@ -1,6 +1,9 @@
 package kernels
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Matrix is a weight matrix: a view, usually into a mapped file. The zero value
 // has no rows.
@@ -73,5 +76,26 @@ func (m *Matrix) Mul(dst, x []float32, n, lo, hi int, scratch []float32) {
 		for r := range n {
 			dst[r*m.Rows+i] = Dot(w, x[r*m.Cols:])
 		}
+	}
+}
+
+// SetRow rounds x, which has Cols values, to row i. m is of type F32, F16 or Q8_0
+// and not packed.
+func (m *Matrix) SetRow(i int, x []float32) {
+	row := len(m.Data) / m.Rows
+	dst, x := m.Data[i*row:(i+1)*row], x[:m.Cols]
+	switch {
+	case m.Packed:
+		panic("kernels: a row of a packed matrix cannot be written")
+	case m.Type == F32:
+		for k, v := range x {
+			le.PutUint32(dst[4*k:], math.Float32bits(v))
+		}
+	case m.Type == F16:
+		NarrowF16(dst, x)
+	case m.Type == Q8_0:
+		QuantizeQ8_0(dst, x)
+	default:
+		panic(fmt.Sprintf("kernels: a row of type %d cannot be written", uint32(m.Type)))
 	}
 }

@@ -7,10 +7,10 @@ import (
 	"lladakit/kernels"
 )
 
-// attendRows is how many rows of the pass attend together: with the query heads
-// that share a key-value head, enough to use every key several times when it is
-// read.
-const attendRows = 8
+// attendRows is how many rows of the pass attend together at most: with the query
+// heads that share a key-value head, enough to use what is made of the keys and
+// values many times. With more workers than that gives work to, it is fewer.
+const attendRows = 32
 
 // span is a run of queries of the same block, which see the same positions.
 type span struct{ lo, hi int }
@@ -19,15 +19,15 @@ type span struct{ lo, hi int }
 type attention struct {
 	heads   kernels.Activations // [rows·(heads+2·kvHeads), headDim], a view of State.qkv
 	query   []int32             // rows of the pass whose attention is wanted
+	most    int                 // rows of a span
 	spans   []span              // of query
 	workers []attendWorker
 }
 
 type attendWorker struct {
 	rows    []int32   // of heads
-	score   []float32 // [queries, positions]
 	out     []float32 // [queries, headDim]
-	scratch kernels.Scratch
+	scratch kernels.AttendScratch
 }
 
 // plan chooses which rows of the pass attend, ascending.
@@ -36,7 +36,7 @@ func (a *attention) plan(s *State, rows []int) {
 	for i, r := range rows {
 		a.query = append(a.query, int32(r))
 		last := len(a.spans) - 1
-		if last >= 0 && i-a.spans[last].lo < attendRows && s.together(r, rows[i-1]) {
+		if last >= 0 && i-a.spans[last].lo < a.most && s.together(r, rows[i-1]) {
 			a.spans[last].hi = i + 1
 		} else {
 			a.spans = append(a.spans, span{i, i + 1})
@@ -116,13 +116,8 @@ func (s *State) attendRange(worker, lo, hi int) {
 				w.rows = append(w.rows, r*int32(c.Heads+2*c.KVHeads)+int32(h))
 			}
 		}
-		keys.Product(w.score, seen, &a.heads, w.rows, 0, seen, &w.scratch)
-		for i := range w.rows {
-			kernels.Softmax(w.score[i*seen : (i+1)*seen])
-		}
 		out := w.out[:len(w.rows)*c.HeadDim]
-		clear(out)
-		values.Mix(out, c.HeadDim, w.score, seen, len(w.rows), 0, seen)
+		kernels.Attend(out, &a.heads, w.rows, keys, values, seen, &w.scratch)
 		for i := range x.hi - x.lo {
 			to := s.mix[((x.lo+i)*c.Heads+g*group)*c.HeadDim:]
 			copy(to[:group*c.HeadDim], out[i*group*c.HeadDim:])

@@ -1,11 +1,6 @@
 package runtime
 
-import (
-	"encoding/binary"
-	"math"
-
-	"lladakit/kernels"
-)
+import "lladakit/kernels"
 
 // Cache holds the keys (normed and rotated) and the values of one sequence.
 // Entries of positions that are final stay; those of the block being denoised
@@ -17,14 +12,19 @@ type Cache struct {
 	kvHeads int
 }
 
+// cacheType returns the type of cache entries.
+func (m *Model) cacheType() kernels.Type {
+	if m.rounds {
+		return kernels.F16
+	}
+	return kernels.F32
+}
+
 // NewCache returns an empty cache for a number of positions. Its entries are F32 in
 // a model whose weights are of float types, which are computed with as they are,
 // and F16 in others, whose activations are rounded to less anyway.
 func (m *Model) NewCache(positions int) *Cache {
-	c, t := &m.Config, kernels.F32
-	if m.rounds {
-		t = kernels.F16
-	}
+	c, t := &m.Config, m.cacheType()
 	row, _ := t.RowBytes(c.HeadDim)
 	cache := &Cache{Type: t, kvHeads: c.KVHeads}
 	for range c.Layers * c.KVHeads {
@@ -42,14 +42,4 @@ func (c *Cache) head(layer, head int) (k, v *kernels.Matrix) {
 }
 
 // put writes an entry, rounded to the cache's type.
-func (c *Cache) put(m *kernels.Matrix, position int, x []float32) {
-	row := len(m.Data) / m.Rows
-	at := m.Data[position*row : (position+1)*row]
-	if c.Type == kernels.F16 {
-		kernels.NarrowF16(at, x)
-		return
-	}
-	for i, v := range x {
-		binary.LittleEndian.PutUint32(at[4*i:], math.Float32bits(v))
-	}
-}
+func (c *Cache) put(m *kernels.Matrix, position int, x []float32) { m.SetRow(position, x) }

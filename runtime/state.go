@@ -79,7 +79,7 @@ func (m *Model) NewState(rows, positions, headRows int) *State {
 	}
 	s.cost.Experts = make([]int, c.Layers)
 	s.rows, s.want = make([]row, 0, rows), make([]int, 0, rows)
-	s.attention = newAttention(c, rows, positions, workers)
+	s.attention = newAttention(c, m.cacheType(), rows, workers)
 	s.moe = newMoEState(c, rows, workers)
 	s.head = newHeadState(c, headRows, workers)
 	s.mulTask, s.attendTask, s.headsTask, s.normTask, s.takeTask = s.mulRange, s.attendRange, s.normHeads, s.normRange, s.takeRange
@@ -95,13 +95,16 @@ func (s *State) observe(m *kernels.Matrix, in *kernels.Activations) {
 	}
 }
 
-func newAttention(c *arch.Config, rows, positions, workers int) attention {
-	a := attention{query: make([]int32, 0, rows), spans: make([]span, 0, rows), heads: *kernels.NewActivations(0)}
-	queries := attendRows * c.Heads / c.KVHeads
+func newAttention(c *arch.Config, t kernels.Type, rows, workers int) attention {
+	a := attention{
+		query: make([]int32, 0, rows), spans: make([]span, 0, rows), heads: *kernels.NewActivations(0),
+		most: min(attendRows, max(attendRows/4, attendRows*c.KVHeads/workers)),
+	}
+	queries := min(rows, a.most) * c.Heads / c.KVHeads
 	for range workers {
-		a.workers = append(a.workers, attendWorker{
-			rows: make([]int32, 0, queries), score: make([]float32, queries*positions), out: make([]float32, queries*c.HeadDim),
-		})
+		w := attendWorker{rows: make([]int32, 0, queries), out: make([]float32, queries*c.HeadDim)}
+		w.scratch.Reserve(t, queries, c.HeadDim)
+		a.workers = append(a.workers, w)
 	}
 	return a
 }

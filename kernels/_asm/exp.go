@@ -11,36 +11,43 @@ import (
 // single returns 32 bytes of memory that repeat v.
 func single(v float32) Mem { return whole(dwords(uint64(math.Float32bits(v)))) }
 
-// exp replaces x by its exponential, within 1 ulp, and leaves NaNs.
+// exp replaces each x by its exponential, within 1 ulp, and leaves NaNs.
 //
 // With n the whole number nearest to x/ln 2, exp x = 2^n · exp(x - n·ln 2). ln 2 is
 // taken off in two parts, the first of few digits. The polynomial is the one of
 // degree 6, with its first two coefficients 1, of least relative error in
 // ±ln 2 / 2. 2^n is multiplied in two steps, so that results may be subnormal or
 // infinite.
-func exp(x VecVirtual) {
-	VMINPS(x, broadcastSingle(89), x)
-	VMAXPS(x, broadcastSingle(-104.5), x)
-	n := YMM()
-	VMULPS(single(1/math.Ln2), x, n)
-	VROUNDPS(Imm(0), n, n)
-	VFNMADD231PS(single(0.693359375), n, x)
-	VFNMADD231PS(single(math.Ln2-0.693359375), n, x)
-	p := YMM()
-	VMOVUPS(single(0.0013814539415761828), p)
+//
+// Every operation waits for the one before. Those of several x are emitted in turn.
+func exp(x ...VecVirtual) {
+	least, most := broadcastSingle(-104.5), broadcastSingle(89)
+	n, p := make([]VecVirtual, len(x)), make([]VecVirtual, len(x))
+	each := func(f func(i int)) {
+		for i := range x {
+			f(i)
+		}
+	}
+	each(func(i int) { VMINPS(x[i], most, x[i]) })
+	each(func(i int) { VMAXPS(x[i], least, x[i]) })
+	each(func(i int) { n[i] = YMM(); VMULPS(single(1/math.Ln2), x[i], n[i]) })
+	each(func(i int) { VROUNDPS(Imm(0), n[i], n[i]) })
+	each(func(i int) { VFNMADD231PS(single(0.693359375), n[i], x[i]) })
+	each(func(i int) { VFNMADD231PS(single(math.Ln2-0.693359375), n[i], x[i]) })
+	each(func(i int) { p[i] = YMM(); VMOVUPS(single(0.0013814539415761828), p[i]) })
 	for _, c := range []float32{0.00836874544620514, 0.04166838899254799, 0.1666652113199234, 0.4999999403953552, 1, 1} {
-		VFMADD213PS(single(c), x, p)
+		each(func(i int) { VFMADD213PS(single(c), x[i], p[i]) })
 	}
-	VCVTPS2DQ(n, n)
-	half := YMM()
-	VPSRAD(Imm(1), n, half)
-	VPSUBD(half, n, n)
-	for _, n := range []VecVirtual{half, n} {
-		VPADDD(whole(dwords(127)), n, n)
-		VPSLLD(Imm(23), n, n)
-		VMULPS(n, p, p)
+	each(func(i int) { VCVTPS2DQ(n[i], n[i]) })
+	half := x // no longer needed
+	each(func(i int) { VPSRAD(Imm(1), n[i], half[i]) })
+	each(func(i int) { VPSUBD(half[i], n[i], n[i]) })
+	for _, n := range [][]VecVirtual{half, n} {
+		each(func(i int) { VPADDD(whole(dwords(127)), n[i], n[i]) })
+		each(func(i int) { VPSLLD(Imm(23), n[i], n[i]) })
+		each(func(i int) { VMULPS(n[i], p[i], p[i]) })
 	}
-	VMOVAPS(p, x)
+	each(func(i int) { VMOVAPS(p[i], x[i]) })
 }
 
 // broadcastSingle returns a register: VMINPS and VMAXPS return their second operand

@@ -15,10 +15,11 @@ import (
 
 // sets names the functions of each file.
 var sets = map[string]func(){
-	"tile":  tiles,
-	"peak":  peaks,
-	"pack":  packs,
-	"float": floats, "vector": vectors, "quantize": quantizers, "search": searches,
+	"tile":   tiles,
+	"peak":   peaks,
+	"attend": attends,
+	"pack":   packs,
+	"float":  floats, "vector": vectors, "quantize": quantizers, "search": searches,
 }
 
 func main() {
