@@ -28,7 +28,8 @@ func TestApproximationsKeepTheContextExact(t *testing.T) {
 				require.Len(t, got.IDs, 100, what)
 				require.True(t, string(q.Prefilled()) == string(q.Final()), what)
 				require.Equal(t, delayed > 0 || coreset != runtime.Coreset{}, got.Class == runtime.ClassExactContext, what)
-				if delayed != 2 { // the second step has what the first one decided
+				// The second step of a block has what the first one decided, too.
+				if delayed != 2 && (delayed == 0 || slices.Max(got.StepsPerBlock) > 2) {
 					require.Equal(t, delayed > 0, got.Rows.Denoise < 32*got.Forwards.Denoise, what)
 				}
 			}

@@ -26,6 +26,8 @@ type Model struct {
 
 	// Packed says where the weights are.
 	Packed Pack
+	// KV is the type of keys and values in caches.
+	KV KV
 
 	file     *gguf.File
 	copies   *mmap.File // packed weights; nil when there are none
@@ -41,6 +43,7 @@ type Model struct {
 type LoadOptions struct {
 	Threads int  // workers; 0 means one per processor
 	Pack    Pack // "": PackMemory if there is enough, else PackNone
+	KV      KV   // "": KVF32 if all weights are of float types, else KVF16
 
 	// Progress, if not nil, is called from time to time with the bytes that are
 	// packed, and all of them.
@@ -110,6 +113,9 @@ func LoadContext(ctx context.Context, path string, opt LoadOptions) (_ *Model, e
 		for _, matrix := range matrices {
 			m.rounds = m.rounds || matrix.Type.Rounds()
 		}
+	}
+	if err := m.chooseKV(opt.KV); err != nil {
+		return nil, err
 	}
 	m.pool = kernels.NewPool(opt.Threads)
 	if err := m.pack(ctx, &opt); err != nil {

@@ -79,7 +79,7 @@ func (m *Model) NewState(rows, positions, headRows int) *State {
 	}
 	s.cost.Experts = make([]int, c.Layers)
 	s.rows, s.want = make([]row, 0, rows), make([]int, 0, rows)
-	s.attention = newAttention(c, m.cacheType(), rows, workers)
+	s.attention = newAttention(c, kvTypes[m.KV], rows, workers)
 	s.moe = newMoEState(c, rows, workers)
 	s.head = newHeadState(c, headRows, workers)
 	s.mulTask, s.attendTask, s.headsTask, s.normTask, s.takeTask = s.mulRange, s.attendRange, s.normHeads, s.normRange, s.takeRange

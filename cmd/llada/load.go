@@ -16,6 +16,10 @@ func loadFlags() []cli.Flag {
 			Name: "pack", DefaultText: "memory, or none if there is too little",
 			Usage: "`WHERE` weights lie in the order of the kernels: memory; file, beside the model, for later loads; or none",
 		},
+		&cli.StringFlag{
+			Name: "kv-type", DefaultText: "f32 for weights of float types, else f16",
+			Usage: "`TYPE` that keys and values are kept in: f32; f16, half as large and faster; or q8_0, a quarter as large and approximate",
+		},
 	}
 }
 
@@ -29,8 +33,12 @@ func (e *env) load(c *cli.Context, path string) (*runtime.Model, error) {
 	if err != nil {
 		return nil, usagef("--pack: %w", err)
 	}
+	kv, err := runtime.ParseKV(c.String("kv-type"))
+	if err != nil {
+		return nil, usagef("--kv-type: %w", err)
+	}
 	bar := newProgress(e.stderr, "loading")
-	m, err := runtime.LoadContext(c.Context, path, runtime.LoadOptions{Threads: workers, Pack: pack, Progress: bar.update})
+	m, err := runtime.LoadContext(c.Context, path, runtime.LoadOptions{Threads: workers, Pack: pack, KV: kv, Progress: bar.update})
 	bar.end()
 	if err != nil {
 		return nil, err

@@ -69,6 +69,7 @@ func TestUsageErrors(t *testing.T) {
 		{"run " + narrow + " --ids 1 --threads -1", "--threads: -1 is not between 0 and 1024"},
 		{"run " + narrow + " --ids 1 -t 1 --threads 2", "threads"},
 		{"run " + narrow + " --ids 1 -t 100000", "--threads: 100000 is not between 0 and 1024"},
+		{"run " + narrow + " --ids 1 --kv-type q9", `--kv-type: "q9" is not one of f32, f16, q8_0`},
 		{"logits " + narrow, "--ids is missing"},
 		{"logits " + narrow + " --ids ,", "is not a token id"},
 		{"logits " + narrow + " --ids 320", "--ids: id 320"},
