@@ -210,14 +210,15 @@ func shareOut(name string, words bool) {
 		VMOVUPS(Mem{Base: scores, Disp: 32 * i}, e[i])
 		VSUBPS(greatest, e[i], e[i])
 	}
-	exp(e...)
-	for i := range e {
-		if words {
-			VMULPS(single(attendShares), e[i], e[i])
-			VROUNDPS(Imm(0), e[i], e[i])
-		} else {
+	if words {
+		shares(e)
+	} else {
+		exp(e...)
+		for i := range e {
 			VMOVUPS(e[i], Mem{Base: dst, Disp: 32 * i})
 		}
+	}
+	for i := range e {
 		VADDPS(e[i], sum, sum)
 	}
 	if words {
@@ -244,6 +245,31 @@ func shareOut(name string, words bool) {
 	JNZ(LabelRef("row"))
 	VZEROUPPER()
 	RET()
+}
+
+// shares replaces each x, which is not above 0, by 8191·exp x, rounded to a whole
+// number, and leaves NaNs. It is exp for results of which the sixth digit does not
+// matter, nor what is below a half.
+func shares(x []VecVirtual) {
+	least := broadcastSingle(-20)
+	n, p := make([]VecVirtual, len(x)), make([]VecVirtual, len(x))
+	each := func(f func(i int)) {
+		for i := range x {
+			f(i)
+		}
+	}
+	each(func(i int) { VMAXPS(x[i], least, x[i]) })
+	each(func(i int) { n[i] = YMM(); VMULPS(single(1/math.Ln2), x[i], n[i]) })
+	each(func(i int) { VROUNDPS(Imm(0), n[i], n[i]) })
+	each(func(i int) { VFNMADD231PS(single(math.Ln2), n[i], x[i]) })
+	each(func(i int) { VCVTPS2DQ(n[i], n[i]) })
+	each(func(i int) { p[i] = YMM(); VMOVUPS(single(attendShares*0.04127736762166023), p[i]) })
+	for _, c := range []float32{0.16753600537776947, 0.5000512599945068, 1, 1} {
+		each(func(i int) { VFMADD213PS(single(attendShares*c), x[i], p[i]) })
+	}
+	each(func(i int) { VPSLLD(Imm(23), n[i], n[i]) })
+	each(func(i int) { VPADDD(n[i], p[i], x[i]) }) // to the exponent
+	each(func(i int) { VROUNDPS(Imm(0), x[i], x[i]) })
 }
 
 // gather emits the sums of values.
