@@ -8,7 +8,6 @@ func attendPlain(dst []float32, a *Activations, rows []int32, keys, values *Matr
 	acc, state := grown(&s.acc, len(rows)*cols), grown(&s.six, len(rows))
 	clear(acc)
 	var q []int16
-	scale := grown(&s.query, len(rows))
 	if words {
 		q = grown(&s.words, len(rows)*cols)
 	}
@@ -16,7 +15,7 @@ func attendPlain(dst []float32, a *Activations, rows []int32, keys, values *Matr
 		state[r] = six{}
 		state[r].high[0] = float32(math.Inf(-1))
 		if words {
-			scale[r] = roundWords(q[r*cols:(r+1)*cols], a.X[int(from)*cols:][:cols], wordLimit(cols))
+			state[r].scale[0] = roundWords(q[r*cols:(r+1)*cols], a.X[int(from)*cols:][:cols], wordLimit(cols))
 		}
 	}
 	t := plainTile{cols: cols, words: words, scores: grown(&s.scores, attendTile)}
@@ -26,7 +25,7 @@ func attendPlain(dst []float32, a *Activations, rows []int32, keys, values *Matr
 			x := a.X[int(from)*cols:][:cols]
 			for p := range t.n {
 				if words {
-					t.scores[p] = float32(float32(dotWords(q[r*cols:(r+1)*cols], t.k16[p*cols:])) * t.keyScale[p] * scale[r])
+					t.scores[p] = float32(float32(dotWords(q[r*cols:(r+1)*cols], t.k16[p*cols:])) * t.keyScale[p] * state[r].scale[0])
 				} else {
 					t.scores[p] = dotPlain(x, t.k[p*cols:])
 				}
@@ -84,15 +83,15 @@ func (t *plainTile) load(s *AttendScratch, keys, values *Matrix, lo, hi int) {
 
 // gather adds the tile to what a query has gathered, of which s has the rest.
 func (t *plainTile) gather(acc []float32, s *six) {
-	top := float32(math.Inf(-1))
+	s.top[0] = float32(math.Inf(-1))
 	for _, v := range t.scores[:t.n] {
-		top = max(top, v)
+		s.top[0] = max(s.top[0], v)
 	}
-	high := max(s.high[0], top)
-	keep, share := expPlain(s.high[0]-high), expPlain(top-high)
+	high := max(s.high[0], s.top[0])
+	s.keep[0], s.share[0] = expPlain(s.high[0]-high), expPlain(s.top[0]-high)
 	var sum float32
 	for p, v := range t.scores[:t.n] {
-		e := expPlain(v - top)
+		e := expPlain(v - s.top[0])
 		if t.words {
 			e = float32(math.RoundToEven(float64(e * shareWhole)))
 		}
@@ -100,7 +99,7 @@ func (t *plainTile) gather(acc []float32, s *six) {
 		sum += e
 	}
 	s.high[0] = high
-	s.sum[0] = float32(s.sum[0]*keep) + float32(sum*share)
+	s.sum[0] = float32(s.sum[0]*s.keep[0]) + float32(sum*s.share[0])
 	for k := range acc {
 		var x float32
 		if t.words {
@@ -114,7 +113,7 @@ func (t *plainTile) gather(acc []float32, s *six) {
 				x += float32(e * t.v[p*t.cols+k])
 			}
 		}
-		acc[k] = float32(acc[k]*keep) + float32(x*share)
+		acc[k] = float32(acc[k]*s.keep[0]) + float32(x*s.share[0])
 	}
 }
 

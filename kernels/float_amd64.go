@@ -64,46 +64,6 @@ func dotsBF16x3(dst *float32, stride int, w *byte, row int, x0 *float32, x1 *flo
 //go:noescape
 func dotsBF16x4(dst *float32, stride int, w *byte, row int, x0 *float32, x1 *float32, x2 *float32, x3 *float32, eights int, n int)
 
-// mixF32x1 is the mixFunc of F32 for 1.
-//
-//go:noescape
-func mixF32x1(dst *float32, stride int, a *float32, astride int, v *byte, row int, eights int, n int)
-
-// mixF32x2 is the mixFunc of F32 for 2.
-//
-//go:noescape
-func mixF32x2(dst *float32, stride int, a *float32, astride int, v *byte, row int, eights int, n int)
-
-// mixF32x3 is the mixFunc of F32 for 3.
-//
-//go:noescape
-func mixF32x3(dst *float32, stride int, a *float32, astride int, v *byte, row int, eights int, n int)
-
-// mixF32x4 is the mixFunc of F32 for 4.
-//
-//go:noescape
-func mixF32x4(dst *float32, stride int, a *float32, astride int, v *byte, row int, eights int, n int)
-
-// mixF16x1 is the mixFunc of F16 for 1.
-//
-//go:noescape
-func mixF16x1(dst *float32, stride int, a *float32, astride int, v *byte, row int, eights int, n int)
-
-// mixF16x2 is the mixFunc of F16 for 2.
-//
-//go:noescape
-func mixF16x2(dst *float32, stride int, a *float32, astride int, v *byte, row int, eights int, n int)
-
-// mixF16x3 is the mixFunc of F16 for 3.
-//
-//go:noescape
-func mixF16x3(dst *float32, stride int, a *float32, astride int, v *byte, row int, eights int, n int)
-
-// mixF16x4 is the mixFunc of F16 for 4.
-//
-//go:noescape
-func mixF16x4(dst *float32, stride int, a *float32, astride int, v *byte, row int, eights int, n int)
-
 // widenF16 widens eights·8 values, at least 8.
 //
 //go:noescape

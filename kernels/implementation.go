@@ -19,7 +19,6 @@ type implementation struct {
 
 	interleave func(dst, src []byte, blocks int, p *packing)
 	quantize   func(dst []block, src []float32)
-	mix        func(m *Matrix, dst []float32, stride int, a []float32, astride, n, lo, hi int)
 
 	attend func(dst []float32, a *Activations, rows []int32, keys, values *Matrix, n int, s *AttendScratch)
 
@@ -58,18 +57,10 @@ type tileFunc func(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, bloc
 // stride counts bytes.
 type dotsFunc func(dst *float32, stride int, w *byte, row int, x0, x1, x2, x3 *float32, eights, n int)
 
-// A mixFunc adds weighted sums of n rows of values, row bytes apart, n > 0:
-//
-//	dst[r·stride+k] += Σ_p a[r·astride+p] · v[p·row, k]    for p < n, k < 8·eights
-//
-// stride and astride count bytes.
-type mixFunc func(dst *float32, stride int, a *float32, astride int, v *byte, row, eights, n int)
-
 var plain = implementation{
 	name:       "plain",
 	interleave: interleavePlain,
 	quantize:   quantizePlain,
-	mix:        mixPlain,
 	attend:     attendPlain,
 	dot:        dotPlain,
 	rmsNorm:    rmsNormPlain,

@@ -38,7 +38,6 @@ var avx2 = implementation{
 	},
 	interleave: interleaveAVX2,
 	quantize:   quantizeAVX2,
-	mix:        mixAVX2,
 	attend:     attendAVX2,
 	dot:        dotAVX2,
 	rmsNorm:    rmsNormAVX2,
@@ -83,28 +82,6 @@ func quantizeAVX2(dst []block, src []float32) {
 	if n := len(dst); n > 0 {
 		src = src[:n*blockLen]
 		quantizeBlocks(&dst[0].q[0], &src[0], n)
-	}
-}
-
-var mixes = map[Type]*[4]mixFunc{
-	F32: {mixF32x1, mixF32x2, mixF32x3, mixF32x4},
-	F16: {mixF16x1, mixF16x2, mixF16x3, mixF16x4},
-}
-
-func mixAVX2(m *Matrix, dst []float32, stride int, a []float32, astride, n, lo, hi int) {
-	eights := m.Cols / 8
-	f := mixes[m.Type]
-	if f == nil || eights == 0 {
-		mixPlain(m, dst, stride, a, astride, n, lo, hi)
-		return
-	}
-	row := len(m.Data) / m.Rows
-	v := m.Data[lo*row : hi*row]
-	for r := 0; r < n; r += 4 {
-		f[min(4, n-r)-1](&dst[r*stride], 4*stride, &a[r*astride], 4*astride, &v[0], row, eights, hi-lo)
-	}
-	if from := 8 * eights; from < m.Cols {
-		mixColumns(m, dst, stride, a, astride, n, lo, hi, from)
 	}
 }
 

@@ -3,8 +3,6 @@ package kernels
 import (
 	"math/rand/v2"
 	"testing"
-
-	"lladakit/kernels/peak"
 )
 
 // BenchmarkVector measures what stands between products, on rows of 2048 values, and
@@ -38,27 +36,5 @@ func BenchmarkVector(b *testing.B) {
 		{"quantize-q4_0", 4*n + n/2, func() { QuantizeQ4_0(blocks, x) }},
 	} {
 		b.Run(c.name, func(b *testing.B) { measure(b, float64(c.bytes), "GB/s", nil, c.f) })
-	}
-}
-
-// BenchmarkAttention measures both halves of attention of four heads of 32 rows,
-// which share the keys and values of 512 positions.
-func BenchmarkAttention(b *testing.B) {
-	const rows, dim, positions = 4 * 32, 128, 512
-	r := rand.New(rand.NewPCG(4, 6))
-	for _, typ := range []Type{F16, F32} {
-		name := map[Type]string{F16: "f16", F32: "f32"}[typ]
-		kv := randomMatrix(b, r, typ, positions, dim)
-		q := randomActivations(r, rows, dim)
-		scores, out, s := make([]float32, rows*positions), make([]float32, rows*dim), new(Scratch)
-		b.Run("type="+name+"/scores", func(b *testing.B) {
-			measure(b, rows*dim*positions, "GMAC/s", peak.Float, func() { kv.Product(scores, positions, q, nil, 0, positions, s) })
-		})
-		clear(scores)
-		b.Run("type="+name+"/mix", func(b *testing.B) {
-			measure(b, rows*dim*positions, "GMAC/s", peak.Float, func() {
-				kv.Mix(out, dim, scores, positions, rows, 0, positions)
-			})
-		})
 	}
 }

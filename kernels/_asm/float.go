@@ -30,11 +30,6 @@ func floats() {
 			dots(w, rows)
 		}
 	}
-	for _, w := range widenings[:2] {
-		for rows := 1; rows <= 4; rows++ {
-			mix(w, rows)
-		}
-	}
 	for _, w := range widenings[1:] {
 		widen(w)
 	}
@@ -153,84 +148,6 @@ func across(v VecVirtual) VecVirtual {
 	VMOVSHDUP(lo, hi)
 	VADDSS(hi, lo, lo)
 	return lo.(VecVirtual)
-}
-
-// mix emits weighted sums of rows, for up to four sets of weights.
-func mix(f widening, rows int) {
-	wide := map[int]int{1: 8, 2: 4, 3: 2, 4: 2}[rows]
-	name := fmt.Sprintf("mix%sx%d", f.name, rows)
-	TEXT(name, NOSPLIT, "func(dst *float32, stride int, a *float32, astride int, v *byte, row, eights, n int)")
-	Doc(fmt.Sprintf("%s is the mixFunc of %s for %d.", name, f.name, rows))
-	Pragma("noescape")
-	dst, stride, stride3 := Load(Param("dst"), GP64()), Load(Param("stride"), GP64()), GP64()
-	a, astride, astride3 := Load(Param("a"), GP64()), Load(Param("astride"), GP64()), GP64()
-	v, row := Load(Param("v"), GP64()), Load(Param("row"), GP64())
-	LEAQ(Mem{Base: stride, Index: stride, Scale: 2}, stride3)
-	LEAQ(Mem{Base: astride, Index: astride, Scale: 2}, astride3)
-	eights, n, from, weight := Load(Param("eights"), GP64()), GP64(), GP64(), GP64()
-	emit := func(wide int, label string) {
-		acc := make([]VecVirtual, 0, rows*wide)
-		for r := range rows {
-			for c := range wide {
-				s := YMM()
-				m := nth(dst, stride, stride3, r)
-				m.Disp = 32 * c
-				VMOVUPS(m, s)
-				acc = append(acc, s)
-			}
-		}
-		MOVQ(v, from)
-		MOVQ(a, weight)
-		Load(Param("n"), n)
-		Label(label + "_row")
-		values := make([]VecVirtual, wide)
-		if rows > 1 {
-			for c := range values {
-				values[c] = YMM()
-				f.load(Mem{Base: from, Disp: 8 * f.size * c}, values[c])
-			}
-		}
-		for r := range rows {
-			s := YMM()
-			VBROADCASTSS(nth(weight, astride, astride3, r), s)
-			for c := range values {
-				value := values[c]
-				if rows == 1 { // one use: no need to keep all
-					value = YMM()
-					f.load(Mem{Base: from, Disp: 8 * f.size * c}, value)
-				}
-				VFMADD231PS(s, value, acc[r*wide+c])
-			}
-		}
-		ADDQ(row, from)
-		ADDQ(Imm(4), weight)
-		DECQ(n)
-		JNZ(LabelRef(label + "_row"))
-		for r := range rows {
-			for c := range wide {
-				m := nth(dst, stride, stride3, r)
-				m.Disp = 32 * c
-				VMOVUPS(acc[r*wide+c], m)
-			}
-		}
-		ADDQ(U32(uint32(32*wide)), dst)
-		ADDQ(U32(uint32(8*f.size*wide)), v)
-	}
-	Label("many")
-	CMPQ(eights, Imm(uint64(wide)))
-	JLT(LabelRef("one"))
-	emit(wide, "many")
-	SUBQ(Imm(uint64(wide)), eights)
-	JMP(LabelRef("many"))
-	Label("one")
-	TESTQ(eights, eights)
-	JZ(LabelRef("done"))
-	emit(1, "one")
-	DECQ(eights)
-	JMP(LabelRef("one"))
-	Label("done")
-	VZEROUPPER()
-	RET()
 }
 
 // A loop emits body once for each of n, which is not zero.
