@@ -16,6 +16,13 @@
 // ([Activations]); within a block it counts in whole numbers, and adds up the blocks
 // in float32. For weights of float types it takes activations as they are.
 //
+// # Attention
+//
+// [Attend] goes over keys and values once, in tiles of positions, with a running
+// softmax. Keys and values that are rounded, to F16 or Q8_0, are multiplied in whole
+// numbers of up to 13 bits with a scale for each row or column of a tile, which rounds
+// as finely as F16 does and takes half the time; those of type F32 in float32.
+//
 // # Row independence
 //
 // The result of one row never depends on how many rows are computed together,
