@@ -180,6 +180,37 @@ func TestProductOfExtremes(t *testing.T) {
 	})
 }
 
+// A factor of zero times a negative sum is a zero without a sign, also where it is
+// multiplied as floats: here one is added to an offset that has underflowed to a
+// negative zero.
+func TestProductOfNegativeZeros(t *testing.T) {
+	_, size := Q4_K.Block()
+	data := make([]byte, 16*size) // two tiles
+	for b := 0; b < len(data); b += size {
+		le.PutUint16(data[b:], ToF16(1))
+		le.PutUint16(data[b+2:], 1) // the least above zero
+		data[b+4+8+2] = 1 << 4      // the min of weights 192 to 223
+		data[b+16+96+1] = 15 << 4   // weight 225
+	}
+	m, err := NewMatrix(Q4_K, 16, 256, data)
+	require.NoError(t, err)
+	x := make([]float32, 256)
+	for _, at := range []int{192, 224} {
+		x[at], x[at+1] = least, -least*126/127
+	}
+	each(t, func(t *testing.T) {
+		a := new(Activations)
+		a.Reset(x, 1, 256)
+		a.Quantize(0, 1)
+		for _, v := range product(t, &m, a, nil, 0, 16) {
+			require.Zero(t, math.Float32bits(v))
+		}
+		var n [8]numbers
+		m.numbers(n[:], 0)
+		require.Equal(t, uint32(1<<31), math.Float32bits(fma(n[6].offset[0], a.blocks[6].sum, 0)))
+	})
+}
+
 // The numbers are the weights that Dequantize gives.
 func TestNumbersAreTheWeights(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 4))
