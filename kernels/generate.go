@@ -1,6 +1,7 @@
 package kernels
 
 //go:generate go run -C _asm . -set tile -out ../tile_amd64.s -stubs ../tile_amd64.go -pkg kernels
+//go:generate go run -C _asm . -set vnni -out ../vnni_amd64.s -stubs ../vnni_amd64.go -pkg kernels
 //go:generate go run -C _asm . -set pack -out ../pack_amd64.s -stubs ../pack_amd64.go -pkg kernels
 //go:generate go run -C _asm . -set float -out ../float_amd64.s -stubs ../float_amd64.go -pkg kernels
 //go:generate go run -C _asm . -set vector -out ../vector_amd64.s -stubs ../vector_amd64.go -pkg kernels

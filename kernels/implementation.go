@@ -17,6 +17,8 @@ type implementation struct {
 	tiles map[Type]*[4]tileFunc
 	dots  map[Type]*[4]dotsFunc
 
+	together int // tiles that a tileFunc multiplies at a time, if not one
+
 	interleave func(dst, src []byte, blocks int, p *packing)
 	quantize   func(dst []block, src []float32)
 

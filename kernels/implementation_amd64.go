@@ -14,6 +14,9 @@ func fast() []*implementation {
 	if !cpu.X86.HasAVX2 || !cpu.X86.HasFMA || !cpu.X86.HasF16C {
 		return nil
 	}
+	if hasVNNI() {
+		return []*implementation{&avx512vnni, &avx2}
+	}
 	return []*implementation{&avx2}
 }
 

@@ -86,7 +86,8 @@ const sweep = 16 << 10
 // productTiles computes a product tile by tile.
 func (m *Matrix) productTiles(f *[4]tileFunc, dst []float32, stride int, a *Activations, rows []int32, lo, hi int, s *Scratch) {
 	tile := tileRows * len(m.Data) / m.Rows
-	step := max(1, sweep/tile) * tileRows
+	together := max(1, active.together)
+	step := max(1, sweep/(tile*together)) * together * tileRows
 	for i := lo; i < hi; {
 		first := i / tileRows * tileRows
 		last := min(first+tileRows, m.Rows)

@@ -16,6 +16,7 @@ import (
 // sets names the functions of each file.
 var sets = map[string]func(){
 	"tile":   tiles,
+	"vnni":   tilesVNNI,
 	"peak":   peaks,
 	"attend": attends,
 	"pack":   packs,
