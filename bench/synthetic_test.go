@@ -66,7 +66,7 @@ func touched(t *testing.T, favour float64) float64 {
 			count++
 		}
 	})
-	m.NewState(32, 32, 1).Forward(runtime.Part{IDs: ids, Block: 32, Cache: m.NewCache(32), Want: []int{0}})
+	m.NewState(32, 1).Forward(runtime.Part{IDs: ids, Block: 32, Cache: m.NewCache(32), Want: []int{0}})
 	return float64(count) / 3
 }
 

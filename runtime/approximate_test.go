@@ -2,6 +2,7 @@ package runtime_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lladakit/internal/gguf"
+	"lladakit/kernels"
 	"lladakit/runtime"
 )
 
@@ -19,11 +21,11 @@ func TestApproximationsKeepTheContextExact(t *testing.T) {
 	for _, typ := range []gguf.Type{gguf.BF16, gguf.Q4_0} {
 		m := load(t, golden(t)[0].Dir, typ)
 		rng := rand.New(rand.NewPCG(31, uint64(typ)))
-		for _, delayed := range []int{0, 2, 4, 100} {
+		for i, delayed := range []int{0, 2, 4, 100} {
 			for _, coreset := range []runtime.Coreset{{}, {Size: 5}, {Mass: 0.5, Min: 3}} {
 				o := m.Defaults()
-				o.GenLength, o.Threshold, o.Delayed, o.Coreset = 100, 0.4, delayed, coreset
-				what := fmt.Sprintf("%s, delayed %d, %+v", typ, delayed, coreset)
+				o.GenLength, o.Threshold, o.Delayed, o.Coreset, o.KVKeep = 100, 0.4, delayed, coreset, []float64{0, 0, 0.5, 0.1}[i]
+				what := fmt.Sprintf("%s, delayed %d, %+v, kv-keep %g", typ, delayed, coreset, o.KVKeep)
 				q, got := alone(t, m, window(rng, m, 40, 0), o)
 				require.Len(t, got.IDs, 100, what)
 				require.True(t, string(q.Prefilled()) == string(q.Final()), what)
@@ -48,6 +50,7 @@ func TestApproximationsOfNothing(t *testing.T) {
 		func(o *runtime.Options) { o.Delayed = 1 },
 		func(o *runtime.Options) { o.Coreset.Size = m.Config.Experts },
 		func(o *runtime.Options) { o.Coreset.Mass = 1 },
+		func(o *runtime.Options) { o.KVKeep = 1 },
 	} {
 		o := o
 		change(&o)
@@ -63,7 +66,7 @@ func TestApproximationsOfNothing(t *testing.T) {
 func TestCoreset(t *testing.T) {
 	m := load(t, golden(t)[0].Dir, gguf.BF16)
 	c := &m.Config
-	s := m.NewState(32, 32, 1)
+	s := m.NewState(32, 1)
 	rng := rand.New(rand.NewPCG(33, 1))
 	for range 200 {
 		prob := make([][]float32, 1+rng.IntN(8))
@@ -137,6 +140,48 @@ func TestCoreset(t *testing.T) {
 	size := c.ExpertsUsed + 1
 	require.Greater(t, most(runtime.Coreset{}), size)
 	require.Equal(t, size, most(runtime.Coreset{Size: size}))
+}
+
+// TestKVKeep: a block that keeps half of the positions before it predicts something
+// else, from its third step on; and what it keeps is what the rule says.
+func TestKVKeep(t *testing.T) {
+	m := load(t, golden(t)[0].Dir, gguf.BF16)
+	rng := rand.New(rand.NewPCG(36, 1))
+	o := m.Defaults()
+	o.GenLength, o.Threshold = 32, 1
+	prompt := window(rng, m, 320, 0)
+	steps := func(keep float64) (stats [][]kernels.Stats) {
+		o.KVKeep = keep
+		o.OnStep = func(s runtime.Step) { stats = append(stats, slices.Clone(s.Stats)) }
+		alone(t, m, prompt, o)
+		return stats
+	}
+	all, half := steps(0), steps(0.5)
+	require.Equal(t, all[:2], half[:2])
+	require.NotEqual(t, all[2], half[2])
+
+	for range 100 {
+		n := 1 + rng.IntN(200)
+		score := make([]float32, n)
+		for i := range score {
+			score[i] = float32(rng.IntN(30)) // with many equals
+		}
+		keep := rng.Float64()
+		pooled := func(i int) float32 { return slices.Max(score[max(0, i-1):min(n, i+2)]) }
+		var want []int
+		for i := range n {
+			before := 0
+			for j := range n {
+				if pooled(j) > pooled(i) || pooled(j) == pooled(i) && j < i {
+					before++
+				}
+			}
+			if before < int(math.Ceil(keep*float64(n))) {
+				want = append(want, i)
+			}
+		}
+		require.Equal(t, want, m.Kept(score, keep))
+	}
 }
 
 // TestTemplate: what is known stays, what is not is found in its sight, and blocks

@@ -56,9 +56,10 @@ func (s *State) attend() {
 	defer since(time.Now(), &s.cost.Attention)
 	c := s.cfg
 	for _, r := range s.attention.query {
-		seen := s.parts[s.rows[r].part].visible(s.rows[r].pos)
+		seen := s.parts[s.rows[r].part].seen(s.rows[r].pos)
 		s.cost.MACs += 2 * int64(seen) * int64(c.Heads*c.HeadDim)
 	}
+	s.choosePositions()
 	s.attention.heads.Reset(s.qkv, s.n*(c.Heads+2*c.KVHeads), c.HeadDim)
 	s.pool.Run(len(s.attention.spans)*c.KVHeads, 1, s.attendTask)
 }
@@ -89,11 +90,11 @@ func (s *State) normHeads(_, lo, hi int) {
 				}
 			}
 		}
-		cache, pos := s.parts[s.rows[r].part].Cache, s.rows[r].pos
+		part, pos := &s.parts[s.rows[r].part], s.rows[r].pos
 		for h := range c.KVHeads {
-			k, v := cache.head(s.layer, h)
-			cache.put(k, pos, row[(c.Heads+h)*c.HeadDim:][:c.HeadDim])
-			cache.put(v, pos, row[(c.Heads+c.KVHeads+h)*c.HeadDim:][:c.HeadDim])
+			k, v, at := part.store(s.layer, h, pos)
+			k.SetRow(at, row[(c.Heads+h)*c.HeadDim:][:c.HeadDim])
+			v.SetRow(at, row[(c.Heads+c.KVHeads+h)*c.HeadDim:][:c.HeadDim])
 		}
 	}
 }
@@ -108,8 +109,8 @@ func (s *State) attendRange(worker, lo, hi int) {
 		x, g := a.spans[item/c.KVHeads], item%c.KVHeads
 		first := s.rows[a.query[x.lo]]
 		part := &s.parts[first.part]
-		keys, values := part.Cache.head(s.layer, g)
-		seen := part.visible(first.pos)
+		keys, values, _ := part.store(s.layer, g, first.pos)
+		seen := part.seen(first.pos)
 		w.rows = w.rows[:0]
 		for _, r := range a.query[x.lo:x.hi] {
 			for h := g * group; h < (g+1)*group; h++ {

@@ -15,7 +15,6 @@ type Batch struct {
 	m         *Model
 	s         *State
 	rows      int // of s
-	positions int
 	sequences []*Sequence
 
 	// Of the pass.
@@ -51,16 +50,15 @@ func (b *Batch) Len() int { return len(b.sequences) }
 
 // reserve makes room for passes with a step of every sequence.
 func (b *Batch) reserve() {
-	rows, prompt, positions := 0, 0, 0
+	rows, prompt := 0, 0
 	for _, q := range b.sequences {
 		rows += q.most()
 		prompt = max(prompt, min(prefillRows, q.first-q.final))
-		positions = max(positions, len(q.x))
 	}
 	rows = max(rows, prompt)
-	if b.s == nil || rows > b.rows || positions > b.positions {
-		b.rows, b.positions = max(rows, b.rows), max(positions, b.positions)
-		b.s = b.m.NewState(b.rows, b.positions, b.rows)
+	if b.s == nil || rows > b.rows {
+		b.rows = rows
+		b.s = b.m.NewState(b.rows, b.rows)
 		b.stats = make([]kernels.Stats, b.rows)
 	}
 }

@@ -83,6 +83,3 @@ func (c *Cache) head(layer, head int) (k, v *kernels.Matrix) {
 	i := layer*c.kvHeads + head
 	return &c.k[i], &c.v[i]
 }
-
-// put writes an entry, rounded to the cache's type.
-func (c *Cache) put(m *kernels.Matrix, position int, x []float32) { m.SetRow(position, x) }

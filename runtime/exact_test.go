@@ -83,7 +83,7 @@ func TestRowsAreIndependent(t *testing.T) {
 		one, err := runtime.Load(m.Paths()[0], runtime.LoadOptions{Threads: 1})
 		require.NoError(t, err)
 		defer one.Close()
-		s, cache := one.NewState(32, len(ids), 1), one.NewCache(len(ids))
+		s, cache := one.NewState(32, 1), one.NewCache(len(ids))
 		for pos := 0; pos < len(ids); pos += 32 {
 			for r := range 32 {
 				s.Forward(runtime.Part{IDs: ids[pos : pos+32], Pos: pos, Block: 32, Cache: cache, Want: []int{r}})

@@ -52,7 +52,7 @@ func (q *Sequence) Final() []byte {
 // Prefilled returns what Final would, had the final positions been a prompt.
 func (q *Sequence) Prefilled() []byte {
 	p := q.m.newSequence(q.x[:q.final], Options{BlockLength: q.opt.BlockLength, GenLength: 1, Steps: 1, MinimalTopK: 1})
-	s := q.m.NewState(max(1, q.final), len(p.x), 1)
+	s := q.m.NewState(max(1, q.final), 1)
 	if q.final > 0 {
 		s.Forward(Part{IDs: q.x[:q.final], Block: q.opt.BlockLength, Cache: p.cache})
 	}
@@ -80,4 +80,23 @@ func (s *State) Vote(prob [][]float32, limit Coreset) (experts [][]int32, weight
 		weights = append(weights, append([]float32(nil), s.moe.weight[lo:hi]...))
 	}
 	return experts, weights
+}
+
+// Kept returns which positions with the given scores a share is, by copying keys that
+// say which they are.
+func (m *Model) Kept(score []float32, share float64) (positions []int) {
+	cache := m.NewCache(len(score) + 1)
+	k, _ := cache.head(0, 0)
+	for i := range score {
+		k.SetRow(i, append([]float32{float32(i)}, make([]float32, k.Cols-1)...))
+	}
+	x := cache.keepFrom(nil, len(score), 1, share)
+	x.score = score
+	x.copy(cache, 0)
+	row := make([]float32, k.Cols)
+	for i := range x.n {
+		x.k[0].Row(row, i)
+		positions = append(positions, int(row[0]))
+	}
+	return positions
 }

@@ -29,6 +29,9 @@ type Part struct {
 
 	// Coreset limits the experts of the last block, which then is approximate.
 	Coreset Coreset
+
+	keep   *kept // nil: all positions are seen
+	choose bool  // of keep: this pass sees all positions, and chooses among them
 }
 
 // end returns the position after the part's last.

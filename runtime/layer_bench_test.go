@@ -50,7 +50,7 @@ func benchLayer(b *testing.B, m *runtime.Model) {
 	for i := range ids {
 		ids[i], want[i] = int32(i*97), i
 	}
-	s, cache := m.NewState(32, 32, 32), m.NewCache(32)
+	s, cache := m.NewState(32, 32), m.NewCache(32)
 	best := time.Hour
 	for b.Loop() {
 		start := time.Now()

@@ -3,9 +3,12 @@ package runtime
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 )
 
-// Profile is a way of computing the pass. Both give the same tokens.
+// Profile is a bundle of options, see Options.Use. Exact and Reference give the same
+// tokens.
 type Profile string
 
 const (
@@ -14,7 +17,25 @@ const (
 	// Reference recomputes the whole window at every step, as the authors'
 	// code does: slow, and what Exact is held against.
 	Reference Profile = "reference"
+	// Balanced and Turbo are approximate, and were chosen by the measurements in
+	// README.md.
+	Balanced Profile = "balanced"
+	Turbo    Profile = "turbo"
 )
+
+// Profiles lists all profiles, the default first.
+func Profiles() []Profile { return []Profile{Exact, Balanced, Turbo, Reference} }
+
+// Use sets the options that a profile stands for.
+func (o *Options) Use(p Profile) {
+	o.Profile = p
+	switch p {
+	case Balanced:
+		o.Policy, o.Delayed = PolicyOptions{Name: PolicyFactor, Factor: 2}, 8
+	case Turbo:
+		o.Policy, o.Delayed = PolicyOptions{Name: PolicyFactor, Factor: 3}, 8
+	}
+}
 
 // Options are the settings of Generate. The zero value is not usable: begin
 // with Model.Defaults.
@@ -42,6 +63,10 @@ type Options struct {
 	// 2505.15781, within a block.)
 	Delayed int     `json:"delayed,omitempty"`
 	Coreset Coreset `json:"coreset,omitzero"`
+
+	// KVKeep, if above 0, is the share of the positions before a block that its steps,
+	// from the third on, see: for long contexts.
+	KVKeep float64 `json:"kv_keep,omitempty"`
 
 	// Template has the first tokens of the answer, where they are known, and masks
 	// where they are to be found. A known token is seen by its block, and by those
@@ -87,11 +112,14 @@ func (o *Options) Class() Class {
 	switch p := o.Policy.policy(); {
 	case p.Class != ClassExact || o.Policy.SubBlock > 0:
 		return ClassApproximate
-	case o.Delayed > 0 || o.Coreset.limits():
+	case o.approximates():
 		return ClassExactContext
 	}
 	return ClassExact
 }
+
+// approximates reports whether passes leave something out.
+func (o *Options) approximates() bool { return o.Delayed > 0 || o.Coreset.limits() || o.KVKeep > 0 }
 
 // Defaults returns the recommended settings, as the file names them.
 func (m *Model) Defaults() Options {
@@ -103,6 +131,18 @@ func (m *Model) Defaults() Options {
 
 // maxAudit bounds the audited steps: the logits of each are kept.
 const maxAudit = 64
+
+// joined lists names.
+func joined[T ~string](names []T) string {
+	var b strings.Builder
+	for i, n := range names {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(string(n))
+	}
+	return b.String()
+}
 
 // Check reports the first setting without meaning for a prompt of the given
 // length.
@@ -125,8 +165,8 @@ func (m *Model) Check(o *Options, prompt int) error {
 		return fmt.Errorf("top-k %d must not be negative", o.TopK)
 	case !(o.TopP >= 0 && o.TopP <= 1):
 		return fmt.Errorf("top-p %g is not between 0 and 1", o.TopP)
-	case o.Profile != "" && o.Profile != Exact && o.Profile != Reference:
-		return fmt.Errorf("profile %q is not one of exact, reference", o.Profile)
+	case o.Profile != "" && !slices.Contains(Profiles(), o.Profile):
+		return fmt.Errorf("profile %q is not one of %s", o.Profile, joined(Profiles()))
 	case o.PromptCache != nil && o.PromptCache.model != m:
 		return fmt.Errorf("the prompt cache is of another model")
 	case o.Policy.check(o.BlockLength, o.Temperature) != nil:
@@ -135,13 +175,15 @@ func (m *Model) Check(o *Options, prompt int) error {
 		return fmt.Errorf("policy %s looks at all positions in every step, so steps cannot be delayed", o.Policy.Name)
 	case o.Delayed < 0:
 		return fmt.Errorf("delayed %d must not be negative", o.Delayed)
+	case !(o.KVKeep >= 0 && o.KVKeep <= 1):
+		return fmt.Errorf("kv-keep %g is not between 0 and 1", o.KVKeep)
 	case o.Coreset.Size < 0 || o.Coreset.Min < 0 || !(o.Coreset.Mass >= 0 && o.Coreset.Mass <= 1):
 		return fmt.Errorf("coreset of %d experts, or of a share of %g and at least %d, has no meaning", o.Coreset.Size, o.Coreset.Mass, o.Coreset.Min)
 	case o.Coreset.Size > 0 && o.Coreset.Mass > 0:
 		return fmt.Errorf("a coreset has a size or a share of the votes, not both")
 	case o.Coreset.limits() && m.Config.DenseLayers == m.Config.Layers:
 		return fmt.Errorf("a coreset needs a model with experts")
-	case o.Profile == Reference && (o.Delayed > 0 || o.Coreset.limits()):
+	case o.Profile == Reference && o.approximates():
 		return fmt.Errorf("the reference profile is exact: leave the approximations out")
 	case o.Audit < 0 || o.Audit > maxAudit:
 		return fmt.Errorf("audit of %d steps is not between 0 and %d", o.Audit, maxAudit)

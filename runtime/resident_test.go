@@ -94,7 +94,7 @@ func checkResident(t *testing.T, path string) {
 	check("loaded")
 
 	const depth = 4096
-	s, cache := m.NewState(32, depth+32, 32), m.NewCache(depth+32)
+	s, cache := m.NewState(32, 32), m.NewCache(depth+32)
 	part := runtime.Part{Pos: depth, Block: 32, Cache: cache}
 	for i := range 32 {
 		part.IDs, part.Want = append(part.IDs, int32(i*977)), append(part.Want, i)

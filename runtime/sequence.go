@@ -20,6 +20,8 @@ type Sequence struct {
 	opt Options
 
 	cache   *Cache
+	kept    *kept   // nil until positions are left out
+	keptAt  int     // the block that it is for
 	x       []int32 // prompt, answer so far, and masks
 	prompt  int
 	first   int // where the first block to be denoised begins
@@ -160,6 +162,12 @@ func (q *Sequence) next(budget int) (p Part, ok bool) {
 			p.Rows = q.some
 		}
 		p.Coreset = q.opt.Coreset
+		if p.Pos == q.at && q.at > 0 && q.step > 0 && q.opt.KVKeep > 0 {
+			if p.choose = q.keptAt != q.at; p.choose {
+				q.kept = q.cache.keepFrom(q.kept, q.at, block, q.opt.KVKeep)
+			}
+			p.keep = q.kept
+		}
 	}
 	return p, 0 < len(p.IDs) && len(p.IDs) <= budget
 }
@@ -229,6 +237,9 @@ func (q *Sequence) absorb(o *outcome) {
 		r.Rows.Commit += rows
 		q.done = q.final == len(q.x)
 	case denoise:
+		if p.choose {
+			q.keptAt = q.at
+		}
 		r.Denoise += took
 		r.Forwards.Denoise++
 		r.Rows.Denoise += rows
@@ -293,7 +304,7 @@ func (q *Sequence) decide(o *outcome) error {
 		}
 	}
 	kind := q.decider.next(q.stage, masks > 0)
-	q.stage = q.stage.after(kind, changed, o.part.Rows == nil && !q.opt.Coreset.limits())
+	q.stage = q.stage.after(kind, changed, o.part.Rows == nil && !q.opt.approximates())
 	q.result.StepsPerBlock[len(q.result.StepsPerBlock)-1]++
 	if q.opt.OnStep != nil {
 		step := Step{

@@ -50,9 +50,9 @@ type State struct {
 	mulTask, attendTask, headsTask, normTask, takeTask func(worker, lo, hi int)
 }
 
-// NewState makes buffers for passes over at most rows rows against caches of at
-// most positions positions, with statistics of at most headRows rows.
-func (m *Model) NewState(rows, positions, headRows int) *State {
+// NewState makes buffers for passes over at most rows rows, with statistics of at most
+// headRows of them.
+func (m *Model) NewState(rows, headRows int) *State {
 	c := &m.Config
 	s := &State{m: m, cfg: c, w: m.Weights, pool: m.pool, most: rows}
 	workers := m.pool.Workers()

@@ -69,7 +69,7 @@ func benchSteps(b *testing.B, m *runtime.Model) {
 	for _, depth := range []int{0, 1024, 4096} {
 		for _, rows := range []int{32, 16, 0} {
 			b.Run(fmt.Sprintf("depth=%d/logits=%d", depth, rows), func(b *testing.B) {
-				s, cache := m.NewState(32, depth+32, 32), m.NewCache(depth+32)
+				s, cache := m.NewState(32, 32), m.NewCache(depth+32)
 				want := make([]int, 0, 32)
 				for i := 0; i < rows; i++ {
 					want = append(want, i*32/rows)

@@ -18,7 +18,7 @@ func loadFlags() []cli.Flag {
 		},
 		&cli.StringFlag{
 			Name: "kv-type", DefaultText: "f32 for weights of float types, else f16",
-			Usage: "`TYPE` that keys and values are kept in: f32; f16, half as large and faster; or q8_0, a quarter as large and approximate",
+			Usage: "`TYPE` of the attention cache: f32; f16, half as large and faster; or q8_0, a quarter as large and approximate",
 		},
 	}
 }

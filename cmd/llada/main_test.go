@@ -45,7 +45,7 @@ func TestUsageErrors(t *testing.T) {
 		{"run " + narrow + " --ids 1 extra --json", "flag --json must stand before other arguments"},
 		{"run --model missing --ids x", "is not a token id"}, // before the model is opened
 		{"run --model missing --ids 1 --policy best", `--policy: "best" is not one of threshold`},
-		{"run " + narrow + " --ids 1 --profile fast", `profile "fast" is not one of exact, reference`},
+		{"run " + narrow + " --ids 1 --profile fast", `profile "fast" is not one of exact, balanced, turbo, reference`},
 		{"run " + narrow + " --ids 1 --gen-length 0", "generation length 0"},
 		{"run " + narrow + " --ids 1 --gen-length -5", "generation length -5"},
 		{"run " + narrow + " --ids 1 --gen-length 99999", "exceed the model's 16384 positions"},

@@ -70,6 +70,7 @@ type runDocument struct {
 		Profile      string  `json:"profile"`
 		Policy       struct {
 			Name         string  `json:"name"`
+			Factor       float64 `json:"factor,omitempty"`
 			LowThreshold float64 `json:"low_threshold,omitempty"`
 			SubBlock     int     `json:"sub_block,omitempty"`
 		} `json:"policy"`
@@ -80,6 +81,7 @@ type runDocument struct {
 			Mass float64 `json:"mass,omitempty"`
 			Min  int     `json:"min,omitempty"`
 		} `json:"coreset,omitzero"`
+		KVKeep   float64         `json:"kv_keep,omitempty"`
 		Without  map[string]bool `json:"without,omitempty"`
 		Template []int           `json:"template,omitempty"`
 	} `json:"settings"`

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -37,9 +38,10 @@ func settingFlags() []cli.Flag {
 		&cli.Float64Flag{Name: "edit-threshold", Usage: "policy joint replaces tokens by others more probable than `P`", DefaultText: "0.9"},
 		&cli.IntFlag{Name: "post-steps", Usage: "at most `N` steps of policy joint after the last mask of a block", DefaultText: "16"},
 		&cli.IntFlag{Name: "sub-block", Usage: "approximate: fill a block in parts of `N` positions, such as 8 or 16, from left to right"},
-		&cli.StringFlag{Name: "profile", Value: "exact", Usage: "`NAME`: exact, or reference, which recomputes everything at every step"},
+		&cli.StringFlag{Name: "profile", Value: "exact", Usage: "`NAME`: exact; reference, which recomputes everything at every step; or balanced, turbo, which are faster and approximate"},
 		&cli.IntFlag{Name: "delayed", Usage: "approximate: a step computes masked and just decided positions only, but all every `R` steps"},
 		&cli.StringFlag{Name: "coreset", Usage: "approximate: a block's positions share the `N` experts with the most votes, or P:MIN, those with a share P of them"},
+		&cli.Float64Flag{Name: "kv-keep", Usage: "approximate: a block's steps, from the third on, see the share `P` of the positions before; for long contexts"},
 		&cli.StringFlag{Name: "without", Usage: "leave out savings that change no result: `LIST` of fused-commit, skipped-commit, masked-logits, pruned-layer"},
 		&cli.IntFlag{Name: "audit", Usage: "hold `N` random steps against the reference"},
 	}
@@ -65,9 +67,15 @@ func settings(c *cli.Context, m *runtime.Model, prompt int, template []int32) (r
 		o.Threshold = float32(c.Float64("threshold"))
 	}
 	o.Temperature, o.TopP, o.Seed = c.Float64("temperature"), c.Float64("top-p"), c.Uint64("seed")
-	o.EOSEarlyStop, o.Profile = c.Bool("eos-early-stop"), runtime.Profile(c.String("profile"))
-	o.Delayed, o.Audit = c.Int("delayed"), c.Int("audit")
-	o.Policy = policy(c)
+	o.EOSEarlyStop, o.Audit = c.Bool("eos-early-stop"), c.Int("audit")
+	o.Use(runtime.Profile(c.String("profile")))
+	if c.IsSet("delayed") {
+		o.Delayed = c.Int("delayed")
+	}
+	o.KVKeep = c.Float64("kv-keep")
+	if given(c, policyFlags()) {
+		o.Policy = policy(c)
+	}
 	var err error
 	if o.Coreset, err = parseCoreset(c.String("coreset")); err != nil {
 		return o, usagef("--coreset: %w", err)
@@ -114,6 +122,16 @@ func policy(c *cli.Context) runtime.PolicyOptions {
 		SubBlock: c.Int("sub-block"),
 	}
 }
+
+// policyFlags are those that choose a policy. One of them replaces the profile's.
+func policyFlags() []string {
+	return []string{
+		"policy", "factor", "entropy-bound", "kl-threshold", "kl-history", "credit-alpha", "credit-gamma", "credit-decay",
+		"low-threshold", "edit-threshold", "post-steps", "sub-block",
+	}
+}
+
+func given(c *cli.Context, flags []string) bool { return slices.ContainsFunc(flags, c.IsSet) }
 
 // checkPolicy refuses what no model could be asked for.
 func checkPolicy(c *cli.Context) error {

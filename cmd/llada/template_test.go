@@ -64,7 +64,12 @@ func TestSettingsOfApproximations(t *testing.T) {
 	assert.Equal(t, 8, some.Settings.Policy.SubBlock)
 	assert.InDelta(t, 0.1, some.Settings.Policy.LowThreshold, 1e-6)
 	assert.NotEqual(t, some.Forwards.Denoise, exact.Forwards.Denoise)
+	assert.InDelta(t, 0.5, document[runDocument](t, line+"--kv-keep 0.5").Settings.KVKeep, 1e-9)
+	assert.Equal(t, 8, document[runDocument](t, line+"--profile balanced --policy threshold").Settings.Delayed)
+	assert.Equal(t, "approximate", document[runDocument](t, line+"--profile turbo").Class)
 	for flags, want := range map[string]string{
+		"--kv-keep 2":                     "kv-keep 2 is not between 0 and 1",
+		"--profile x":                     `profile "x" is not one of exact, balanced, turbo, reference`,
 		"--policy x":                      `--policy: "x" is not one of threshold, factor, `,
 		"--policy joint --delayed 4":      "policy joint looks at all positions in every step",
 		"--factor -1":                     "--factor -1 must not be negative",
