@@ -34,48 +34,37 @@ type profile struct {
 
 	right, tokens, passes, denoise, same int
 	agree                                float64
-	took                                 time.Duration
+	took, decode                         time.Duration
+	batch                                *runtime.Batch
 }
 
 func profiles() []*profile {
-	return []*profile{
+	rows := []*profile{
 		{name: "`exact`", change: func(*runtime.Options) {}},
-		{name: "factor, delayed 4", change: func(o *runtime.Options) { o.Policy.Name, o.Delayed = runtime.PolicyFactor, 4 }},
-		{name: "factor, delayed 8", change: func(o *runtime.Options) { o.Policy.Name, o.Delayed = runtime.PolicyFactor, 8 }},
-		{name: "factor 2, delayed 8", change: func(o *runtime.Options) {
-			o.Policy, o.Delayed = runtime.PolicyOptions{Name: runtime.PolicyFactor, Factor: 2}, 8
-		}},
-		{name: "factor 3, delayed 8", change: func(o *runtime.Options) {
-			o.Policy, o.Delayed = runtime.PolicyOptions{Name: runtime.PolicyFactor, Factor: 3}, 8
-		}},
-		{name: "entropy 0.3, delayed 8", change: func(o *runtime.Options) {
-			o.Policy, o.Delayed = runtime.PolicyOptions{Name: runtime.PolicyEntropyBound, EntropyBound: 0.3}, 8
-		}},
-		{name: "entropy 0.5, delayed 8", change: func(o *runtime.Options) {
-			o.Policy, o.Delayed = runtime.PolicyOptions{Name: runtime.PolicyEntropyBound, EntropyBound: 0.5}, 8
-		}},
-		{name: "entropy 1, delayed 8", change: func(o *runtime.Options) {
-			o.Policy, o.Delayed = runtime.PolicyOptions{Name: runtime.PolicyEntropyBound, EntropyBound: 1}, 8
-		}},
-		{name: "entropy 1, delayed 8, coreset 8", change: func(o *runtime.Options) {
-			o.Policy, o.Delayed, o.Coreset.Size = runtime.PolicyOptions{Name: runtime.PolicyEntropyBound, EntropyBound: 1}, 8, 8
-		}},
-		{name: "entropy 2, delayed 8", change: func(o *runtime.Options) {
-			o.Policy, o.Delayed = runtime.PolicyOptions{Name: runtime.PolicyEntropyBound, EntropyBound: 2}, 8
-		}},
-		{name: "hierarchical 0.6, threshold 0.85, delayed 8", change: func(o *runtime.Options) {
-			o.Policy, o.Threshold, o.Delayed = runtime.PolicyOptions{Name: runtime.PolicyHierarchical, LowThreshold: 0.6}, 0.85, 8
-		}},
-		{name: "hierarchical 0.4, threshold 0.8, delayed 8", change: func(o *runtime.Options) {
-			o.Policy, o.Threshold, o.Delayed = runtime.PolicyOptions{Name: runtime.PolicyHierarchical, LowThreshold: 0.4}, 0.8, 8
-		}},
-		{name: "hierarchical 0.2, threshold 0.7, delayed 8", change: func(o *runtime.Options) {
-			o.Policy, o.Threshold, o.Delayed = runtime.PolicyOptions{Name: runtime.PolicyHierarchical, LowThreshold: 0.2}, 0.7, 8
-		}},
-		{name: "threshold 0.7, delayed 8", change: func(o *runtime.Options) { o.Threshold, o.Delayed = 0.7, 8 }},
-		{name: "threshold 0.5, delayed 8", change: func(o *runtime.Options) { o.Threshold, o.Delayed = 0.5, 8 }},
-		{name: "delayed 32", change: func(o *runtime.Options) { o.Delayed = 32 }},
+		{name: "`balanced`", change: func(o *runtime.Options) { o.Use(runtime.Balanced) }},
+		{name: "`turbo`", change: func(o *runtime.Options) { o.Use(runtime.Turbo) }},
+		{name: "`--eos-early-stop`", change: func(o *runtime.Options) { o.EOSEarlyStop = true }},
+		{name: "`--threshold 0.85`", change: func(o *runtime.Options) { o.Threshold = 0.85 }},
+		{name: "`--delayed 4`", change: func(o *runtime.Options) { o.Delayed = 4 }},
+		{name: "`--delayed 8`", change: func(o *runtime.Options) { o.Delayed = 8 }},
+		{name: "`--coreset 8`", change: func(o *runtime.Options) { o.Coreset.Size = 8 }},
+		{name: "`--kv-keep 0.5`", change: func(o *runtime.Options) { o.KVKeep = 0.5 }},
+		{name: "`--sub-block 16`", change: func(o *runtime.Options) { o.Policy.SubBlock = 16 }},
 	}
+	for _, p := range runtime.Policies()[1:] {
+		rows = append(rows, &profile{name: "`--policy " + p.Name + "`", change: func(o *runtime.Options) { o.Policy.Name = p.Name }})
+	}
+	for _, more := range []struct {
+		flags  string
+		policy runtime.PolicyOptions
+	}{
+		{"--policy factor --factor 2", runtime.PolicyOptions{Name: runtime.PolicyFactor, Factor: 2}},
+		{"--policy hierarchical --low-threshold 0.2", runtime.PolicyOptions{Name: runtime.PolicyHierarchical, LowThreshold: 0.2}},
+		{"--policy entropy-bound --entropy-bound 0.5", runtime.PolicyOptions{Name: runtime.PolicyEntropyBound, EntropyBound: 0.5}},
+	} {
+		rows = append(rows, &profile{name: "`" + more.flags + "`", change: func(o *runtime.Options) { o.Policy = more.policy }})
+	}
+	return rows
 }
 
 // TestProfiles measures ways of decoding on the held-out problems.
@@ -104,9 +93,19 @@ func TestProfiles(t *testing.T) {
 			o := settings(m)
 			row.change(&o)
 			start := time.Now()
-			r, err := m.Generate(t.Context(), ids, o)
+			if row.batch == nil {
+				row.batch = m.NewBatch()
+			}
+			q, err := row.batch.Add(ids, o)
+			require.NoError(t, err)
+			for !q.Done() {
+				_, err := row.batch.Step(t.Context())
+				require.NoError(t, err)
+			}
+			r, err := q.Result()
 			require.NoError(t, err)
 			row.took += time.Since(start)
+			row.decode += r.Denoise + r.Commit
 			if exact == nil {
 				exact = r.IDs
 			}
@@ -122,12 +121,12 @@ func TestProfiles(t *testing.T) {
 			}
 		}
 	}
-	fmt.Fprintln(os.Stdout, "| decoding | tokens per forward | tokens/s | speed | right | same answer | same tokens |\n|---|---|---|---|---|---|---|")
+	fmt.Fprintln(os.Stdout, "| decoding | tokens per forward | tokens/s | speed | speed without the prompt | right | same answer | same tokens |\n|---|---|---|---|---|---|---|---|")
 	for _, r := range rows {
 		n := float64(n)
 		speed := float64(r.tokens) / r.took.Seconds()
-		fmt.Printf("| %s | %.2f | %.0f | %.2f × | %d / %d | %.1f %% | %.1f %% |\n", r.name, float64(r.tokens)/float64(r.denoise), speed,
-			rows[0].took.Seconds()/r.took.Seconds(), r.right, int(n), 100*float64(r.same)/n, 100*r.agree/n)
+		fmt.Printf("| %s | %.2f | %.0f | %.2f × | %.2f × | %d / %d | %.1f %% | %.1f %% |\n", r.name, float64(r.tokens)/float64(r.denoise), speed,
+			rows[0].took.Seconds()/r.took.Seconds(), rows[0].decode.Seconds()/r.decode.Seconds(), r.right, int(n), 100*float64(r.same)/n, 100*r.agree/n)
 	}
 }
 

@@ -31,9 +31,11 @@ func (o *Options) Use(p Profile) {
 	o.Profile = p
 	switch p {
 	case Balanced:
-		o.Policy, o.Delayed = PolicyOptions{Name: PolicyFactor, Factor: 2}, 8
+		o.Policy = PolicyOptions{Name: PolicyFactor, Factor: 1.5}
+		o.Delayed, o.EOSEarlyStop = 8, true
 	case Turbo:
-		o.Policy, o.Delayed = PolicyOptions{Name: PolicyFactor, Factor: 3}, 8
+		o.Policy, o.Threshold = PolicyOptions{Name: PolicyHierarchical, LowThreshold: 0.2}, 0.5
+		o.Delayed, o.EOSEarlyStop = 8, true
 	}
 }
 

@@ -63,12 +63,15 @@ func settings(c *cli.Context, m *runtime.Model, prompt int, template []int32) (r
 			*field = c.Int(name)
 		}
 	}
+	o.Use(runtime.Profile(c.String("profile")))
 	if c.IsSet("threshold") {
 		o.Threshold = float32(c.Float64("threshold"))
 	}
 	o.Temperature, o.TopP, o.Seed = c.Float64("temperature"), c.Float64("top-p"), c.Uint64("seed")
-	o.EOSEarlyStop, o.Audit = c.Bool("eos-early-stop"), c.Int("audit")
-	o.Use(runtime.Profile(c.String("profile")))
+	if c.IsSet("eos-early-stop") {
+		o.EOSEarlyStop = c.Bool("eos-early-stop")
+	}
+	o.Audit = c.Int("audit")
 	if c.IsSet("delayed") {
 		o.Delayed = c.Int("delayed")
 	}
