@@ -50,8 +50,13 @@ var neon = implementation{
 	quantizeQ8_0: quantizeQ8_0Fast,
 	quantizeQ4_0: quantizeQ4_0Fast,
 
-	// Of the search for scales, which is done once for a file, there is no assembly.
-	lineSums:   lineSumsPlain,
-	lineErrors: lineErrorsPlain,
-	lineCodes:  lineCodesPlain,
+	lineSums: func(x *SubBlocks, id, m *[8]float64, hi float64, q, qq, xq *[8]float64) {
+		lineSums(&x[0][0], &id[0], &m[0], hi, &q[0], &qq[0], &xq[0])
+	},
+	lineErrors: func(x *SubBlocks, id, m *[8]float64, hi float64, d, errors *[8]float64) {
+		lineErrors(&x[0][0], &id[0], &m[0], hi, &d[0], &errors[0])
+	},
+	lineCodes: func(x *SubBlocks, id, m *[8]float64, hi float64, codes *[blockLen][8]int8) {
+		lineCodes(&x[0][0], &id[0], &m[0], hi, &codes[0][0])
+	},
 }

@@ -52,9 +52,6 @@ func right(lane int) func(n int) uint32 {
 	return func(n int) uint32 { return uint32(2*lane-n) << 16 }
 }
 
-// none is the number of an instruction that has just one.
-func none(arm string, word uint32) op { return op{arm: arm, word: word} }
-
 // native returns an instruction that Go's assembler knows, of two or three registers
 // that are divided alike.
 func native(name, arrangement string, registers int) op {
@@ -74,7 +71,6 @@ var (
 	and    = native("VAND", "B16", 3)
 	orr    = native("VORR", "B16", 3)
 	eor    = native("VEOR", "B16", 3)
-	bsl    = native("VBSL", "B16", 3) // bits of the first are those of the second where it has ones, else of the third
 	bit    = native("VBIT", "B16", 3) // bits of the first become those of the second where the third has ones
 	sub    = native("VSUB", "B16", 3)
 	cmtst  = native("VCMTST", "B16", 3)
@@ -85,6 +81,7 @@ var (
 	fmla   = native("VFMLA", "S4", 3)
 	fmls   = native("VFMLS", "S4", 3)
 	fmla64 = native("VFMLA", "D2", 3)
+	uzp32  = native("VUZP1", "S4", 3)
 	uzp8   = native("VUZP1", "B16", 3)
 	uzp16  = native("VUZP1", "H8", 3)
 	uzp16h = native("VUZP2", "H8", 3)
@@ -92,8 +89,6 @@ var (
 	zip16h = native("VZIP2", "H8", 3)
 	zip32  = native("VZIP1", "S4", 3)
 	zip32h = native("VZIP2", "S4", 3)
-	zip64  = native("VZIP1", "D2", 3)
-	zip64h = native("VZIP2", "D2", 3)
 
 	shl8   = shift("VSHL", "B16")
 	ushr8  = shift("VUSHR", "B16")
@@ -135,11 +130,17 @@ var (
 	fcvtzs = op{arm: "fcvtzs v%d.4s, v%d.4s", word: 0x4ea1b800} // towards zero
 	scvtf  = op{arm: "scvtf v%d.4s, v%d.4s", word: 0x4e21d800}
 
-	fadd64  = op{arm: "fadd v%d.2d, v%d.2d, v%d.2d", word: 0x4e60d400}
-	fcmeq64 = op{arm: "fcmeq v%d.2d, v%d.2d, #0.0", word: 0x4ee0d800}
-	faddp64 = op{arm: "faddp d%d, v%d.2d", word: 0x7e70d800}
-	fadd2   = op{arm: "fadd v%d.2s, v%d.2s, v%d.2s", word: 0x0e20d400}
-	faddp2  = op{arm: "faddp s%d, v%d.2s", word: 0x7e30d800}
+	fmul64   = op{arm: "fmul v%d.2d, v%d.2d, v%d.2d", word: 0x6e60dc00}
+	fsub64   = op{arm: "fsub v%d.2d, v%d.2d, v%d.2d", word: 0x4ee0d400}
+	fmin64   = op{arm: "fmin v%d.2d, v%d.2d, v%d.2d", word: 0x4ee0f400}
+	fmax64   = op{arm: "fmax v%d.2d, v%d.2d, v%d.2d", word: 0x4e60f400}
+	frintn64 = op{arm: "frintn v%d.2d, v%d.2d", word: 0x4e618800}
+	fcvtns64 = op{arm: "fcvtns v%d.2d, v%d.2d", word: 0x4e61a800}
+	fadd64   = op{arm: "fadd v%d.2d, v%d.2d, v%d.2d", word: 0x4e60d400}
+	fcmeq64  = op{arm: "fcmeq v%d.2d, v%d.2d, #0.0", word: 0x4ee0d800}
+	faddp64  = op{arm: "faddp d%d, v%d.2d", word: 0x7e70d800}
+	fadd2    = op{arm: "fadd v%d.2s, v%d.2s, v%d.2s", word: 0x0e20d400}
+	faddp2   = op{arm: "faddp s%d, v%d.2s", word: 0x7e30d800}
 
 	fromHalf   = op{arm: "fcvtl v%d.4s, v%d.4h", word: 0x0e217800}
 	fromHalfs  = op{arm: "fcvtl2 v%d.4s, v%d.8h", word: 0x4e217800} // the last four of eight
