@@ -11,10 +11,10 @@ import (
 // values, as many sums as there are registers for.
 const attendSix = 6
 
-// attendAVX2 takes queries by sixes, the last ones of which may be nobody's, and
+// attendFast takes queries by sixes, the last ones of which may be nobody's, and
 // columns by sixteens.
-func attendAVX2(dst []float32, a *Activations, rows []int32, keys, values *Matrix, n int, s *AttendScratch) {
-	t := avx2Tile{cols: keys.Cols, wide: (keys.Cols + 15) &^ 15, words: keys.Type != F32, AttendScratch: s}
+func attendFast(dst []float32, a *Activations, rows []int32, keys, values *Matrix, n int, s *AttendScratch) {
+	t := fastTile{cols: keys.Cols, wide: (keys.Cols + 15) &^ 15, words: keys.Type != F32, AttendScratch: s}
 	t.queries(a, rows)
 	for lo := 0; lo < n; lo += attendTile {
 		t.n = min(attendTile, n-lo)
@@ -27,12 +27,12 @@ func attendAVX2(dst []float32, a *Activations, rows []int32, keys, values *Matri
 	clear(dst)
 	for r := range rows {
 		inverse := 1 / s.six[r/attendSix].sum[r%attendSix]
-		addScaledAVX2(dst[r*t.cols:(r+1)*t.cols], t.acc[r*t.wide:][:t.cols], inverse)
+		addScaledFast(dst[r*t.cols:(r+1)*t.cols], t.acc[r*t.wide:][:t.cols], inverse)
 	}
 }
 
-// avx2Tile is a tile of n positions, and the queries.
-type avx2Tile struct {
+// fastTile is a tile of n positions, and the queries.
+type fastTile struct {
 	n, cols int
 	wide    int // cols, or the next multiple of 16
 	words   bool
@@ -41,7 +41,7 @@ type avx2Tile struct {
 }
 
 // queries prepares queries.
-func (t *avx2Tile) queries(a *Activations, rows []int32) {
+func (t *fastTile) queries(a *Activations, rows []int32) {
 	t.sixes = (len(rows) + attendSix - 1) / attendSix
 	n := t.sixes * attendSix
 	q, state := grown(&t.query, n*t.wide), grown(&t.six, t.sixes)
@@ -70,26 +70,26 @@ func (t *avx2Tile) queries(a *Activations, rows []int32) {
 
 // widen widens t.n rows of m from lo on, and makes the rows up to the next multiple
 // of eight, and what is beside them, zeros.
-func (t *avx2Tile) widen(m *Matrix, lo int) {
+func (t *fastTile) widen(m *Matrix, lo int) {
 	w := grown(&t.AttendScratch.wide, attendTile*t.wide)
 	row := len(m.Data) / m.Rows
 	src := m.Data[lo*row : (lo+t.n)*row]
 	if t.cols == t.wide {
-		widenAVX2(m.Type, w[:t.n*t.cols], src)
+		widenFast(m.Type, w[:t.n*t.cols], src)
 		clear(w[t.n*t.wide : (t.n+7)&^7*t.wide])
 		return
 	}
 	clear(w[:(t.n+7)&^7*t.wide])
 	for p := range t.n {
-		widenAVX2(m.Type, w[p*t.wide:][:t.cols], src[p*row:(p+1)*row])
+		widenFast(m.Type, w[p*t.wide:][:t.cols], src[p*row:(p+1)*row])
 	}
 }
 
-// widenAVX2 is Dequantize of the types of keys and values.
-func widenAVX2(t Type, dst []float32, src []byte) {
+// widenFast is Dequantize of the types of keys and values.
+func widenFast(t Type, dst []float32, src []byte) {
 	switch t {
 	case F16:
-		widenF16AVX2(dst, src)
+		widenF16Fast(dst, src)
 	case Q8_0:
 		src = src[:len(dst)/blockLen*34]
 		widenQ8_0(&dst[0], &src[0], len(dst)/blockLen)
@@ -99,7 +99,7 @@ func widenAVX2(t Type, dst []float32, src []byte) {
 	}
 }
 
-func (t *avx2Tile) loadKeys(m *Matrix, lo int) {
+func (t *fastTile) loadKeys(m *Matrix, lo int) {
 	t.widen(m, lo)
 	w := t.AttendScratch.wide
 	if t.words {
@@ -120,7 +120,7 @@ func (t *avx2Tile) loadKeys(m *Matrix, lo int) {
 	}
 }
 
-func (t *avx2Tile) loadValues(m *Matrix, lo int) {
+func (t *fastTile) loadValues(m *Matrix, lo int) {
 	t.widen(m, lo)
 	if t.words {
 		v, scales := grown(&t.values, attendTile*t.wide), grown(&t.colScale, t.wide)
@@ -129,10 +129,10 @@ func (t *avx2Tile) loadValues(m *Matrix, lo int) {
 }
 
 // n8 returns the number of positions, rounded up to a multiple of 8.
-func (t *avx2Tile) n8() int { return (t.n + 7) &^ 7 }
+func (t *fastTile) n8() int { return (t.n + 7) &^ 7 }
 
 // gather adds the tile to what six queries have gathered.
-func (t *avx2Tile) gather(i int) {
+func (t *fastTile) gather(i int) {
 	scores, s := grown(&t.scores, attendSix*attendTile), &t.six[i]
 	state, at := &s.high[0], i*attendSix*t.wide
 	panels := (t.n + 15) / 16
