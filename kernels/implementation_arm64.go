@@ -2,11 +2,16 @@
 
 package kernels
 
-import "golang.org/x/sys/cpu"
+import (
+	"runtime"
+
+	"golang.org/x/sys/cpu"
+)
 
 // fast returns the implementations in assembly that this processor can run.
 func fast() []*implementation {
-	if !cpu.ARM64.HasASIMDDP {
+	// All Macs have what neon needs, whether or not their system is new enough to say so.
+	if !cpu.ARM64.HasASIMDDP && runtime.GOOS != "darwin" {
 		return nil
 	}
 	return []*implementation{&neon}

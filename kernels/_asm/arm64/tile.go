@@ -228,12 +228,12 @@ func (t *tiler) flip(f [2]vec) {
 // lower makes the low nibbles of q, of group g of four weights, bytes, less 16 where
 // the flipped fifth bit is set.
 func (t *tiler) lower(q, f [2]vec, g int) {
-	bit, set := t.bytes(1<<g), t.vector()
+	place, set := t.bytes(1<<g), t.vector()
 	for h := range q {
-		t.do(cmtst, set, f[h], bit) // 0 or -1
+		t.do(cmtst, set, f[h], place) // 0 or -1
 		t.do(sli8, q[h], set, 4)
 	}
-	t.release(bit, set)
+	t.release(place, set)
 }
 
 // sumBytes sums up 32 weights of 8 bits from disp on.

@@ -87,7 +87,7 @@ func (w *writer) loop(name string, n gp, body func()) {
 	w.emit("CBNZ %s, %s", n, name)
 }
 
-// vector returns a free register, and so many of them.
+// vector returns a free register, pair two, and many more.
 func (w *writer) vector() vec {
 	for v, used := range w.vectors {
 		if !used {
