@@ -17,8 +17,8 @@ const (
 	// Reference recomputes the whole window at every step, as the authors'
 	// code does: slow, and what Exact is held against.
 	Reference Profile = "reference"
-	// Balanced and Turbo are approximate, and were chosen by the measurements in
-	// README.md.
+	// Balanced and Turbo are approximate, and were chosen by the measurements in the
+	// folder's README.md.
 	Balanced Profile = "balanced"
 	Turbo    Profile = "turbo"
 )

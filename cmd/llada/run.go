@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"lladakit/internal/blockstore"
 	"lladakit/internal/tokenizer"
 	"lladakit/runtime"
 )
@@ -27,6 +28,7 @@ func (e *env) runCommand() *cli.Command {
 			&cli.StringFlag{Name: "system", Usage: "`TEXT` of a system message"},
 			&cli.BoolFlag{Name: "raw", Usage: "take the text as it is, without the chat form"},
 			&cli.StringFlag{Name: "template", Usage: "`FILE` with the answer's text where it is known, and <|mask|> or <|mask:12|> for 1 or 12 tokens to be found"},
+			&cli.StringFlag{Name: "prompt-cache", Usage: "`FOLDER` for what is computed of prompts, so that equal beginnings are computed once"},
 			&cli.BoolFlag{Name: "show", Usage: "watch the blocks denoise; without a terminal, print block by block"},
 			&cli.StringFlag{Name: "trace", Usage: "`FILE` to write every decision to, one JSON object a line for each step; compressed if it ends in .gz"},
 			&cli.BoolFlag{Name: "json", Usage: "print ids, text, forwards and timings as one JSON document"},
@@ -58,11 +60,12 @@ type counters struct {
 	StepsHistogram map[int]int      `json:"steps_histogram"` // blocks by how many steps they took
 	FallbackShare  float64          `json:"fallback_share"`  // of the steps: too few tokens passed the threshold
 	Rows           runtime.Forwards `json:"rows"`            // positions that the forwards computed
+	CachedRows     int              `json:"cached_rows"`     // positions that the prompt cache had
 	BytesPerToken  float64          `json:"bytes_per_token"` // of weights read
 }
 
 func count(r *runtime.Result) counters {
-	c := counters{TPFWithCommits: r.TPFWithCommits(), StepsHistogram: map[int]int{}, Rows: r.Rows}
+	c := counters{TPFWithCommits: r.TPFWithCommits(), StepsHistogram: map[int]int{}, Rows: r.Rows, CachedRows: r.Cached}
 	for _, steps := range r.StepsPerBlock {
 		c.StepsHistogram[steps]++
 	}
@@ -117,6 +120,19 @@ func (e *env) run(c *cli.Context) error {
 	opt, err := settings(c, m, len(prompt), template)
 	if err != nil {
 		return err
+	}
+	if dir := c.String("prompt-cache"); dir != "" && opt.Profile != runtime.Reference {
+		cache, err := m.NewPromptCache(blockstore.Options{Dir: dir})
+		if err != nil {
+			return err
+		}
+		defer func() {
+			if err := cache.Stats().Err; err != nil {
+				fmt.Fprintf(e.stderr, "llada: the prompt cache is not used: %v\n", err)
+			}
+			cache.Close()
+		}()
+		opt.PromptCache = cache
 	}
 	show := newShow(e.stdout, m)
 	result, err := generate(c, m, prompt, opt, show)

@@ -39,6 +39,7 @@ type runDocument struct {
 			Commit  int `json:"commit"`
 			Fused   int `json:"fused"`
 		} `json:"rows"`
+		CachedRows    int     `json:"cached_rows"`
 		BytesPerToken float64 `json:"bytes_per_token"`
 	} `json:"counters"`
 	Class string `json:"class"`

@@ -91,3 +91,18 @@ func TestSettingsOfApproximations(t *testing.T) {
 		assert.ErrorContains(t, o.err, want)
 	}
 }
+
+func TestPromptCache(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "cache")
+	line := "run --json --gen-length 32 --model " + models.narrow + " --prompt-cache " + dir + " --ids " + strings.TrimSuffix(strings.Repeat("1,2,3,4,5,6,7,8,", 9), ",")
+	cold, warm := document[runDocument](t, line), document[runDocument](t, line)
+	assert.Zero(t, cold.Counters.CachedRows)
+	assert.Equal(t, 64, warm.Counters.CachedRows)
+	assert.Zero(t, warm.Forwards.Prefill)
+	assert.Equal(t, cold.IDs, warm.IDs)
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o666))
+	o := llada(t, "run --ids 1,2 --gen-length 8 --model "+models.narrow+" --prompt-cache "+file)
+	require.NoError(t, o.err)
+	assert.Contains(t, o.stderr, "the prompt cache is not used: ")
+}
