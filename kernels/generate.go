@@ -15,3 +15,4 @@ package kernels
 //go:generate go run -C _asm ./arm64 -set vector -out ../vector_arm64.s -stubs ../vector_arm64.go
 //go:generate go run -C _asm ./arm64 -set quantize -out ../quantize_arm64.s -stubs ../quantize_arm64.go
 //go:generate go run -C _asm ./arm64 -set search -out ../search_arm64.s -stubs ../search_arm64.go
+//go:generate go run -C _asm ./arm64 -set attend -out ../attend_arm64.s -stubs ../attend_arm64.go

@@ -19,7 +19,3 @@ func fast() []*implementation {
 
 // neon needs the dot products of bytes that Armv8.4 has, and some of Armv8.2.
 var neon = assembly("neon")
-
-func attendFast(dst []float32, a *Activations, rows []int32, keys, values *Matrix, n int, s *AttendScratch) {
-	attendPlain(dst, a, rows, keys, values, n, s)
-}

@@ -14,6 +14,7 @@ import (
 // sets names the functions of each file.
 var sets = map[string]func(*writer){
 	"tile": tiles, "pack": packs, "float": floats, "vector": vectors, "quantize": quantizers, "search": searches,
+	"attend": attends,
 }
 
 func main() {

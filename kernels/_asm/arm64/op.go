@@ -47,6 +47,9 @@ func (o op) encode(operands []int) uint32 {
 // lane places the number of a lane of 32 bits.
 func lane(n int) uint32 { return uint32(n)&1<<21 | uint32(n)>>1<<11 }
 
+// laneOf16 places the number of a lane of 16 bits, of one of the first 16 registers.
+func laneOf16(n int) uint32 { return uint32(n)&1<<20 | uint32(n)>>1&1<<21 | uint32(n)>>2<<11 }
+
 // right places a number of bits to shift lanes of so many to the right.
 func right(lane int) func(n int) uint32 {
 	return func(n int) uint32 { return uint32(2*lane-n) << 16 }
@@ -94,15 +97,18 @@ var (
 	ushr8  = shift("VUSHR", "B16")
 	shl32  = shift("VSHL", "S4")
 	ushr32 = shift("VUSHR", "S4")
-	sli8   = shift("VSLI", "B16") // shifts to the left and keeps the bits below
+	sli32  = shift("VSLI", "S4") // shifts to the left and keeps the bits below
+	sli8   = shift("VSLI", "B16")
 	dup    = op{native: "VDUP V%[2]d.S[%[3]d], V%[1]d.S4"}
 	tbl    = op{native: "VTBL V%[3]d.B16, [V%[2]d.B16], V%[1]d.B16"}
 
-	sdot     = op{arm: "sdot v%d.4s, v%d.16b, v%d.4b[%d]", word: 0x4f80e000, number: lane}
-	fmulLane = op{arm: "fmul v%d.4s, v%d.4s, v%d.s[%d]", word: 0x4f809000, number: lane}
-	fmlaLane = op{arm: "fmla v%d.4s, v%d.4s, v%d.s[%d]", word: 0x4f801000, number: lane}
-	sshr32   = op{arm: "sshr v%d.4s, v%d.4s, #%d", word: 0x4f000400, number: right(32)}
-	shrn     = op{arm: "shrn v%d.8b, v%d.8h, #%d", word: 0x0f008400, number: right(8)}
+	sdot       = op{arm: "sdot v%d.4s, v%d.16b, v%d.4b[%d]", word: 0x4f80e000, number: lane}
+	fmulLane   = op{arm: "fmul v%d.4s, v%d.4s, v%d.s[%d]", word: 0x4f809000, number: lane}
+	fmlaLane   = op{arm: "fmla v%d.4s, v%d.4s, v%d.s[%d]", word: 0x4f801000, number: lane}
+	smlalLane  = op{arm: "smlal v%d.4s, v%d.4h, v%d.h[%d]", word: 0x0f402000, number: laneOf16}
+	smlal2Lane = op{arm: "smlal2 v%d.4s, v%d.8h, v%d.h[%d]", word: 0x4f402000, number: laneOf16}
+	sshr32     = op{arm: "sshr v%d.4s, v%d.4s, #%d", word: 0x4f000400, number: right(32)}
+	shrn       = op{arm: "shrn v%d.8b, v%d.8h, #%d", word: 0x0f008400, number: right(8)}
 
 	mul32   = op{arm: "mul v%d.4s, v%d.4s, v%d.4s", word: 0x4ea09c00}
 	mla32   = op{arm: "mla v%d.4s, v%d.4s, v%d.4s", word: 0x4ea09400}
@@ -121,6 +127,7 @@ var (
 	fmax   = op{arm: "fmax v%d.4s, v%d.4s, v%d.4s", word: 0x4e20f400}
 	fneg   = op{arm: "fneg v%d.4s, v%d.4s", word: 0x6ea0f800}
 	fabs   = op{arm: "fabs v%d.4s, v%d.4s", word: 0x4ea0f800}
+	fmaxv  = op{arm: "fmaxv s%d, v%d.4s", word: 0x6e30f800}
 	fcmeq  = op{arm: "fcmeq v%d.4s, v%d.4s, v%d.4s", word: 0x4e20e400}
 	fcmge  = op{arm: "fcmge v%d.4s, v%d.4s, v%d.4s", word: 0x6e20e400}
 	fcmgt  = op{arm: "fcmgt v%d.4s, v%d.4s, v%d.4s", word: 0x6ea0e400}
@@ -148,5 +155,9 @@ var (
 	toHalfs    = op{arm: "fcvtn2 v%d.8h, v%d.4s", word: 0x4e216800}
 	toDouble   = op{arm: "fcvtl v%d.2d, v%d.2s", word: 0x0e617800}
 	toDoubles  = op{arm: "fcvtl2 v%d.2d, v%d.4s", word: 0x4e617800}
+	extend8    = op{arm: "sxtl v%d.8h, v%d.8b", word: 0x0f08a400}
+	extend8h   = op{arm: "sxtl2 v%d.8h, v%d.16b", word: 0x4f08a400}
+	extend16   = op{arm: "sxtl v%d.4s, v%d.4h", word: 0x0f10a400}
+	extend16h  = op{arm: "sxtl2 v%d.4s, v%d.8h", word: 0x4f10a400}
 	narrowByte = op{arm: "xtn v%d.8b, v%d.8h", word: 0x0e212800}
 )

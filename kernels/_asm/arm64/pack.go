@@ -29,23 +29,16 @@ func packs(w *writer) {
 		w.reload("quads", n)
 		w.loop("quad", n, func() {
 			for h := range 2 { // of four rows each
-				q, z := w.many(4), w.many(4)
+				q := w.many(4)
 				for i := range q {
 					w.emit("ADD %s, %s, %s", at, rows[4*h+i], from)
 					w.load(from, 0, q[i])
 				}
-				for i := range 2 {
-					w.do(zip32, z[i], q[i], q[i+2])
-					w.do(zip32h, z[i+2], q[i], q[i+2])
-				}
-				for i := range 2 {
-					w.do(zip32, q[2*i], z[2*i], z[2*i+1])
-					w.do(zip32h, q[2*i+1], z[2*i], z[2*i+1])
-				}
+				w.transpose(q)
 				for i := range q {
 					w.store(q[i], dst, 32*i+16*h)
 				}
-				w.release(append(q, z...)...)
+				w.release(q...)
 			}
 			w.emit("ADD $16, %s", at)
 			w.emit("ADD $128, %s", dst)
@@ -67,4 +60,18 @@ func packs(w *writer) {
 		}
 	})
 	w.emit("RET")
+}
+
+// transpose makes four vectors of the first dwords of four, the second ones, and so on.
+func (w *writer) transpose(v []vec) {
+	z := w.many(4)
+	for i := range 2 {
+		w.do(zip32, z[i], v[i], v[i+2])
+		w.do(zip32h, z[i+2], v[i], v[i+2])
+	}
+	for i := range 2 {
+		w.do(zip32, v[2*i], z[2*i], z[2*i+1])
+		w.do(zip32h, v[2*i+1], z[2*i], z[2*i+1])
+	}
+	w.release(z...)
 }

@@ -20,6 +20,12 @@ func (w *writer) exponential() *exponential {
 	return e
 }
 
+// free makes the registers free again.
+func (e *exponential) free() {
+	e.release(e.high, e.low, e.inverse, e.ln, e.l, e.one)
+	e.release(e.factors...)
+}
+
 // exp replaces x by its exponential, within 1 ulp, and leaves NaNs.
 //
 // With n the whole number nearest to x/ln 2, exp x = 2^n · exp(x - n·ln 2). ln 2 is
