@@ -80,8 +80,9 @@ func (m *Matrix) Product(dst []float32, stride int, a *Activations, rows []int32
 }
 
 // sweep is how many bytes of weights are multiplied with all activations before
-// the next: they stay in the first level of cache.
-const sweep = 16 << 10
+// the next: they stay in the second level of cache, and four rows of activations in the
+// first.
+const sweep = 128 << 10
 
 // productTiles computes a product tile by tile.
 func (m *Matrix) productTiles(f *[4]tileFunc, dst []float32, stride int, a *Activations, rows []int32, lo, hi int, s *Scratch) {
