@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	goruntime "runtime"
+	"slices"
 	"sync"
 
 	"github.com/nlpodyssey/safetensors"
@@ -14,12 +15,14 @@ import (
 	"lladakit/quant"
 )
 
-// What is in memory at a time: two chunks per worker, each with its weights as
-// float32, its result and its part of the mapped file, 12 bytes a weight at
-// most: 192 MiB for these numbers. A chunk is a whole number of rows, and large
-// enough that handing it over costs nothing.
+// What is in memory at a time: two chunks per worker, each with its result and its
+// part of the mapped file, 8 bytes a weight at most: 128 MiB for these numbers. A
+// chunk is a whole number of rows, and large enough that handing it over costs
+// nothing. Its weights are float32 piece by piece: a piece stays in the cache from one
+// thing that is done with it to the next.
 const (
 	chunkWeights = 1 << 18
+	pieceWeights = 1 << 13
 	maxWorkers   = 32
 )
 
@@ -47,7 +50,8 @@ type chunk struct {
 	m         *matrix
 	from      int // byte of the matrix's data
 	data      []byte
-	n         int  // weights
+	rows      int
+	cols      int
 	last      bool // nothing of m comes after it
 	wide      []float32
 	out       []byte
@@ -117,7 +121,7 @@ func (p *pipeline) tensor(ctx context.Context, w io.Writer, i int) error {
 			}
 			end := min(from+rows*row, len(m.data))
 			c := p.chunk()
-			c.m, c.from, c.data, c.n = m, from, m.data[from:end], (end-from)/row*cols
+			c.m, c.from, c.data, c.rows, c.cols = m, from, m.data[from:end], (end-from)/row, cols
 			c.last = end == len(m.data)
 			queue = append(queue, c)
 			work <- c
@@ -161,22 +165,39 @@ func (p *pipeline) write(w io.Writer, c *chunk, info gguf.TensorInfo) error {
 
 // convert widens the chunk's weights and quantizes them to t.
 func (c *chunk) convert(t gguf.Type) {
-	c.wide = grow(c.wide, c.n)
-	kernels.Dequantize(c.m.layout, c.wide, c.data)
-	c.bad = 0
-	for _, x := range c.wide {
-		if x-x != 0 {
-			c.bad++
-		}
-	}
-	bytes, err := quant.Bytes(t, c.n)
+	size, err := quant.Bytes(t, c.rows*c.cols)
 	if err != nil {
 		panic(err) // the recipe gave a type that divides the row
 	}
-	c.out = grow(c.out, bytes)
-	c.bad += quant.Quantize(t, c.out, c.wide, c.m.importance)
+	c.out, c.bad = grow(c.out, size), 0
+	from, to := len(c.data)/c.rows, size/c.rows // bytes of a row
+	step := max(1, pieceWeights/c.cols)
+	for i := 0; i < c.rows; i += step {
+		n := min(step, c.rows-i)
+		c.wide = grow(c.wide, n*c.cols)
+		kernels.Dequantize(c.m.layout, c.wide, c.data[i*from:(i+n)*from])
+		c.bad += nonFinite(c.wide)
+		c.bad += quant.Quantize(t, c.out[i*to:(i+n)*to], c.wide, c.m.importance)
+	}
 	c.converted <- struct{}{}
 }
+
+// nonFinite counts infinities and NaNs.
+func nonFinite(x []float32) (n int) {
+	for part := range slices.Chunk(x, len(zeros)) {
+		if kernels.Dot(part, zeros[:]) == 0 {
+			continue // times zero, they are NaN
+		}
+		for _, x := range part {
+			if x-x != 0 {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+var zeros [1024]float32
 
 // layouts has the layout of each type that a checkpoint may store.
 var layouts = map[safetensors.DType]kernels.Type{

@@ -11,18 +11,26 @@ var le = binary.LittleEndian
 // to dst. len(dst) weights are written; src must hold that many.
 func Dequantize(t Type, dst []float32, src []byte) {
 	switch t {
+	case F16:
+		WidenF16(dst, src)
+	case BF16:
+		WidenBF16(dst, src)
+	default:
+		dequantize(t, dst, src)
+	}
+}
+
+// dequantize is Dequantize in the plain way.
+func dequantize(t Type, dst []float32, src []byte) {
+	switch t {
 	case F32:
 		for i := range dst {
 			dst[i] = math.Float32frombits(le.Uint32(src[4*i:]))
 		}
 	case F16:
-		for i := range dst {
-			dst[i] = halfs[le.Uint16(src[2*i:])]
-		}
+		widenF16Plain(dst, src)
 	case BF16:
-		for i := range dst {
-			dst[i] = FromBF16(le.Uint16(src[2*i:]))
-		}
+		widenBF16Plain(dst, src)
 	case Q4_0:
 		for ; len(dst) > 0; dst, src = dst[32:], src[18:] {
 			dequantizeQ4_0((*[32]float32)(dst), (*[18]byte)(src))

@@ -46,13 +46,13 @@ func (m *Matrix) Row(dst []float32, i int) {
 	dst = dst[:m.Cols]
 	if !m.packed(i) {
 		row := len(m.Data) / m.Rows
-		Dequantize(m.Type, dst, m.Data[i*row:(i+1)*row])
+		dequantize(m.Type, dst, m.Data[i*row:(i+1)*row])
 		return
 	}
 	var raw [256]byte
 	weights, size := m.Type.Block()
 	for b := range m.Cols / weights {
-		Dequantize(m.Type, dst[b*weights:(b+1)*weights], m.block(&raw, i, b)[:size])
+		dequantize(m.Type, dst[b*weights:(b+1)*weights], m.block(&raw, i, b)[:size])
 	}
 }
 
