@@ -183,7 +183,8 @@ func solve2(a, b, c, e, f float64) (y, z float64, ok bool) {
 	if det <= ac*1e-13 {
 		return 0, 0, false
 	}
-	y = (float64(c*e) - float64(b*f)) / det
-	z = (float64(a*f) - float64(b*e)) / det
+	inverse := 1 / det
+	y = (float64(c*e) - float64(b*f)) * inverse
+	z = (float64(a*f) - float64(b*e)) * inverse
 	return y, z, true
 }

@@ -154,23 +154,40 @@ func (g *grid) error(x, w []float64, d, m float64) (sum float64) {
 // solve returns the best d and dmin for the scales, mins and codes of b: the
 // least squares of x - (d·u - dmin·v) with u = scale·code and v = min.
 func (s *searcher) solve(b *super) (d, dmin float64) {
-	var uu, uv, vv, ux, vx float64
+	var e equations
 	for j := range s.n {
+		var l line
 		x, w := s.sub(j)
-		scale, v := float64(b.scale[j]), float64(b.min[j])
 		for i, x := range x {
-			u := scale * float64(b.code[j*s.size+i])
-			wu, wv := w[i]*u, w[i]*v
-			uu += float64(wu * u)
-			uv += float64(wu * v)
-			vv += float64(wv * v)
-			ux += float64(wu * x)
-			vx += float64(wv * x)
+			q := float64(b.code[j*s.size+i])
+			wq := float64(w[i] * q)
+			l.w += w[i]
+			l.x += float64(w[i] * x)
+			l.q += wq
+			l.qq += float64(wq * q)
+			l.xq += float64(wq * x)
 		}
+		e.add(&l, float64(b.scale[j]), float64(b.min[j]))
 	}
-	d, dmin, ok := solve2(uu, -uv, vv, ux, -vx)
+	return e.solve()
+}
+
+// equations are the sums that d and dmin follow from.
+type equations struct{ uu, uv, vv, ux, vx float64 }
+
+// add adds a sub-block's.
+func (e *equations) add(l *line, scale, v float64) {
+	e.uu += float64(scale * scale * l.qq)
+	e.uv += float64(scale * v * l.q)
+	e.vv += float64(v * v * l.w)
+	e.ux += float64(scale * l.xq)
+	e.vx += float64(v * l.x)
+}
+
+func (e *equations) solve() (d, dmin float64) {
+	d, dmin, ok := solve2(e.uu, -e.uv, e.vv, e.ux, -e.vx)
 	if !ok { // no mins
-		return ux * reciprocal(uu), 0
+		return e.ux * reciprocal(e.uu), 0
 	}
 	return d, dmin
 }
