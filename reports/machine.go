@@ -19,9 +19,12 @@ type Machine struct {
 	Cores    int      `json:"cores"`    // physical ones among them
 	Affinity []int    `json:"affinity"` // numbers of those CPUs
 	Governor string   `json:"governor"`
-	MHz      float64  `json:"mhz"`      // of the fastest core, just then
-	Memory   uint64   `json:"memory"`   // bytes that the process may use
-	Huge     string   `json:"huge"`     // transparent huge pages: always, madvise, never
+	MHz      float64  `json:"mhz"`    // of the fastest core, just then
+	Memory   uint64   `json:"memory"` // bytes that the process may use, just then
+	Huge     string   `json:"huge"`   // transparent huge pages: always, madvise, never
+
+	MemoryTotal uint64 `json:"memory_total"` // bytes that the machine has
+
 	Warnings []string `json:"warnings"` // why figures may not be what the machine can do
 }
 
