@@ -2,7 +2,9 @@ package kernels
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 )
 
 // An implementation is one way of doing the arithmetic. Every function equals the
@@ -105,6 +107,14 @@ func Implementations() []string {
 		names[i] = m.name
 	}
 	return names
+}
+
+// Assembled returns the types of weights whose products the implementation in use has
+// in assembly, in ascending order.
+func Assembled() []Type {
+	types := append(slices.Collect(maps.Keys(active.tiles)), slices.Collect(maps.Keys(active.dots))...)
+	slices.Sort(types)
+	return types
 }
 
 // Use makes the named implementation the one in use, and returns a function that
