@@ -59,7 +59,7 @@ func (s *system) machine() reports.Machine {
 	}
 	foreign := 0
 	for _, group := range siblings {
-		if slices.ContainsFunc(list(group), func(n int) bool { return !slices.Contains(s.cpus, n) }) {
+		if slices.ContainsFunc(parseCPUs(group), func(n int) bool { return !slices.Contains(s.cpus, n) }) {
 			foreign++
 		}
 	}

@@ -12,8 +12,8 @@ import (
 	"lladakit/reports"
 )
 
-// made writes files, and returns the system that they are of.
-func made(t *testing.T, cpus []int, files map[string]string) *system {
+// madeSystem writes files, and returns the system that they are of.
+func madeSystem(t *testing.T, cpus []int, files map[string]string) *system {
 	t.Helper()
 	root := t.TempDir()
 	for file, text := range files {
@@ -68,7 +68,7 @@ func TestMachine(t *testing.T) {
 			cpu + "0/cpufreq/scaling_cur_freq": "-3", cpu + "0/topology/thread_siblings_list": "9-1,x",
 		}, reports.Machine{CPUs: 1, Cores: 1, Warnings: []string{}}},
 	} {
-		got := made(t, c.cpus, c.files).machine()
+		got := madeSystem(t, c.cpus, c.files).machine()
 		c.want.OS, c.want.Arch, c.want.Flags, c.want.Memory = goruntime.GOOS, goruntime.GOARCH, got.Flags, got.Memory
 		c.want.Affinity = append([]int{}, c.cpus...)
 		if c.want.Warnings == nil {
@@ -83,16 +83,16 @@ func TestMachine(t *testing.T) {
 	}
 }
 
-func TestList(t *testing.T) {
-	assert.Equal(t, []int{0, 1, 2, 8}, list("0-2, 8"))
+func TestParseCPUs(t *testing.T) {
+	assert.Equal(t, []int{0, 1, 2, 8}, parseCPUs("0-2, 8"))
 	for _, text := range []string{"", "x", "3-1", "-4", "0-99999999", "1,,2"} {
-		assert.Nil(t, list(text), text)
+		assert.Nil(t, parseCPUs(text), text)
 	}
 }
 
 func TestCacheBytes(t *testing.T) {
 	const cache = "sys/devices/system/cpu/cpu2/cache/index"
-	s := made(t, nil, map[string]string{cache + "0/size": "32K\n", cache + "2/size": "1M\n", cache + "3/size": "huge\n"})
+	s := madeSystem(t, nil, map[string]string{cache + "0/size": "32K\n", cache + "2/size": "1M\n", cache + "3/size": "huge\n"})
 	assert.EqualValues(t, 1<<20, s.cacheBytes(2))
 	assert.Zero(t, s.cacheBytes(0))
 }

@@ -48,8 +48,8 @@ func (s *system) cpu(n int, name string) string {
 	return "sys/devices/system/cpu/cpu" + strconv.Itoa(n) + "/" + name
 }
 
-// list reads a list of processors such as "0-3,8".
-func list(text string) []int {
+// parseCPUs reads a list of processors such as "0-3,8".
+func parseCPUs(text string) []int {
 	var all []int
 	for part := range strings.SplitSeq(text, ",") {
 		from, to, ranges := strings.Cut(strings.TrimSpace(part), "-")

@@ -67,7 +67,7 @@ func (s *system) moment() moment {
 	for _, n := range s.cpus {
 		// user nice system idle iowait irq softirq steal guest guest_nice; the guests'
 		// time is in user and nice, too.
-		ticks := numbers(strings.Fields(stat["cpu"+strconv.Itoa(n)]))
+		ticks := counts(strings.Fields(stat["cpu"+strconv.Itoa(n)]))
 		if len(ticks) < 8 {
 			continue
 		}
@@ -85,7 +85,7 @@ func (s *system) moment() moment {
 	// third field, the 14th to 17th are the times of the process and its children.
 	own := s.line("proc/self/stat")
 	if fields := strings.Fields(own[strings.LastIndexByte(own, ')')+1:]); len(fields) > 14 {
-		for _, x := range numbers(fields[11:15]) {
+		for _, x := range counts(fields[11:15]) {
 			m.own += x
 		}
 	}
@@ -107,7 +107,7 @@ func (s *system) held() (most float64) {
 			continue
 		}
 		for dir = path.Clean("/" + dir); ; dir = path.Dir(dir) {
-			x := numbers([]string{s.table(path.Join(mount, dir, "cpu.stat"), " ")[key]})[0]
+			x := counts([]string{s.table(path.Join(mount, dir, "cpu.stat"), " ")[key]})[0]
 			most = max(most, x/second)
 			if dir == "/" {
 				break
@@ -117,8 +117,8 @@ func (s *system) held() (most float64) {
 	return most
 }
 
-// numbers reads numbers. What is none is 0.
-func numbers(words []string) []float64 {
+// counts reads whole numbers. What is none is 0.
+func counts(words []string) []float64 {
 	all := make([]float64, len(words))
 	for i, word := range words {
 		if x, err := strconv.ParseUint(word, 10, 53); err == nil {

@@ -66,7 +66,7 @@ func TestMoments(t *testing.T) {
 			[2]float64{}, []string{},
 		},
 	} {
-		before, after := made(t, []int{0, 1}, c.before).moment(), made(t, []int{0, 1}, c.after).moment()
+		before, after := madeSystem(t, []int{0, 1}, c.before).moment(), madeSystem(t, []int{0, 1}, c.after).moment()
 		before.speed, after.speed = c.speeds[0], c.speeds[1]
 		assert.Equal(t, c.want, before.until(after), name)
 	}

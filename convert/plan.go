@@ -298,3 +298,24 @@ func (p *Plan) Weights() uint64 {
 	}
 	return sum
 }
+
+// Layout returns the tensors of a model of some numbers as a recipe stores them, though
+// there is no checkpoint.
+func Layout(cfg *arch.Config, recipe quant.Recipe) ([]gguf.TensorInfo, error) {
+	var tensors []tensor
+	for _, t := range cfg.Tensors() {
+		if t.Optional && !cfg.QKNorm {
+			continue
+		}
+		count := 1
+		if len(t.Shape) == 3 {
+			count = t.Shape[0]
+		}
+		tensors = append(tensors, tensor{t, make([]matrix, count)})
+	}
+	p, err := newPlan(cfg, tensors, nil, Options{Recipe: recipe})
+	if err != nil {
+		return nil, err
+	}
+	return p.Tensors, nil
+}

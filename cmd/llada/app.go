@@ -27,7 +27,7 @@ func (e *env) execute(ctx context.Context, args []string) error {
 
 		Commands: []*cli.Command{
 			e.demoCommand(), e.convertCommand(), e.quantizeCommand(), e.imatrixCommand(), e.inspectCommand(), e.verifyCommand(), e.kldCommand(),
-			e.tokenizeCommand(), e.runCommand(), e.logitsCommand(), e.doctorCommand(), e.versionCommand(), helpCommand(),
+			e.tokenizeCommand(), e.runCommand(), e.logitsCommand(), e.doctorCommand(), e.planCommand(), e.versionCommand(), helpCommand(),
 		},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {

@@ -37,7 +37,7 @@ func (t *Tensor) Stacks(types []gguf.Type) []Stack {
 		i := slices.IndexFunc(stacks, func(s Stack) bool { return s.Type == typ })
 		if i < 0 {
 			i = len(stacks)
-			stacks = append(stacks, Stack{Name: t.stackName(i), Type: typ})
+			stacks = append(stacks, Stack{Name: t.StackName(i), Type: typ})
 		}
 		stacks[i].Experts = append(stacks[i].Experts, e)
 	}
@@ -47,7 +47,8 @@ func (t *Tensor) Stacks(types []gguf.Type) []Stack {
 	return stacks
 }
 
-func (t *Tensor) stackName(i int) string {
+// StackName returns the name of the i-th stack of a tensor that has several.
+func (t *Tensor) StackName(i int) string {
 	return fmt.Sprintf("%s.%d.weight", strings.TrimSuffix(t.GGUF, ".weight"), i)
 }
 
@@ -110,7 +111,7 @@ func (t *Tensor) findIndexed(f *gguf.File, index *gguf.Tensor) ([]Expert, error)
 	for e := range experts {
 		place := [2]uint32{binary.LittleEndian.Uint32(index.Data[8*e:]), binary.LittleEndian.Uint32(index.Data[8*e+4:])}
 		for int(place[0]) >= len(stacks) {
-			name := t.stackName(len(stacks))
+			name := t.StackName(len(stacks))
 			s, ok := f.Tensor(name)
 			if !ok {
 				return nil, fmt.Errorf("tensor %q, which %q refers to, is missing", name, index.Name)

@@ -1,0 +1,154 @@
+package bench
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	goruntime "runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"lladakit/kernels"
+	"lladakit/runtime"
+)
+
+// PlanCheck holds a plan against the model.
+type PlanCheck struct {
+	Step     Checked `json:"step"`
+	StepHalf Checked `json:"step_half"`
+	Prefill  Checked `json:"prefill"`
+	Memory   Checked `json:"memory"` // bytes in use after these; zero where the system does not tell
+
+	Experts float64 `json:"experts_touched"` // of a layer, on average, by the step
+}
+
+// Checked is something predicted, and what it was.
+type Checked struct {
+	Predicted float64 `json:"predicted"`
+	Measured  float64 `json:"measured"`
+	Error     float64 `json:"error"` // of the prediction, as a share of what was measured
+}
+
+func checked(predicted, measured float64) Checked {
+	c := Checked{Predicted: predicted, Measured: measured}
+	if measured > 0 {
+		c.Error = predicted/measured - 1
+	}
+	return c
+}
+
+// A pass is timed for about this long, so many times at least and at most, and the
+// fastest counts.
+const (
+	checkTime  = 2 * time.Second
+	leastTimes = 5
+	mostTimes  = 100
+)
+
+// Check loads the model that was planned from a file, and computes what was predicted.
+// Texts are random, and at the step's depth the cache holds zeros, on which no time
+// depends.
+func (plan *Plan) Check(ctx context.Context, path string, progress func(done, total int64)) (*PlanCheck, error) {
+	p, watch := plan.planner, NewWatch()
+	debug.FreeOSMemory()
+	before := resident("/")
+	m, err := runtime.LoadContext(ctx, path, runtime.LoadOptions{Threads: p.Threads, Pack: p.Pack, KV: p.KV, Progress: progress})
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	s, cache := m.NewState(prefillRows, prefillRows), m.NewCache(p.Context)
+	random := rand.New(rand.NewPCG(1, 2))
+	ids := make([]int32, max(PrefillRows, p.Rows))
+	for i := range ids {
+		ids[i] = random.Int32N(int32(m.Config.Vocab))
+	}
+	prefill := func() {
+		for at := 0; at < PrefillRows && at < p.Context; at += prefillRows {
+			s.Forward(runtime.Part{IDs: ids[at:min(at+prefillRows, p.Context)], Pos: at, Block: m.Config.BlockLength, Cache: cache})
+		}
+	}
+	step := func(want int) func() {
+		stats := make([]kernels.Stats, want)
+		part := runtime.Part{IDs: ids[:p.Rows], Pos: p.Context - p.Rows, Block: m.Config.BlockLength, Cache: cache}
+		for i := range want {
+			part.Want = append(part.Want, i*p.Rows/want)
+		}
+		return func() {
+			s.Forward(part)
+			s.HeadStats(stats, m.MaskID)
+		}
+	}
+	out := &PlanCheck{}
+	times := func(f func()) (float64, runtime.Cost) {
+		best, cost := math.Inf(1), runtime.Cost{}
+		start := time.Now()
+		for n := 0; n < leastTimes || n < mostTimes && time.Since(start) < checkTime; n++ {
+			if err = ctx.Err(); err != nil {
+				break
+			}
+			begun := time.Now()
+			f()
+			if took := time.Since(begun).Seconds(); took < best {
+				best, cost = took, s.Cost()
+			}
+		}
+		return best, cost
+	}
+	seconds, cost := times(step(p.Rows))
+	out.Step = checked(plan.Step.Seconds, seconds)
+	layers := 0
+	for _, n := range cost.Experts {
+		out.Experts += float64(n)
+		if n > 0 {
+			layers++
+		}
+	}
+	out.Experts /= float64(max(1, layers))
+	seconds, _ = times(step(max(1, p.Rows/2)))
+	out.StepHalf = checked(plan.StepHalf.Seconds, seconds)
+	if p.Context >= PrefillRows {
+		seconds, _ = times(prefill)
+		out.Prefill = checked(plan.Prefill.Seconds, seconds)
+	}
+	if err != nil {
+		return nil, err
+	}
+	debug.FreeOSMemory()
+	if after := resident("/"); after > before && before > 0 {
+		// Of the cache, the prompt and the step have been written.
+		used := min(p.Context, PrefillRows+p.Rows)
+		if p.Context < PrefillRows {
+			used = p.Rows
+		}
+		predicted := plan.Memory.Loaded + plan.Memory.Scratch + plan.Memory.KVPerThousand*uint64(used)/1000
+		out.Memory = checked(float64(predicted), float64(after-before))
+	}
+	goruntime.KeepAlive(s)
+	goruntime.KeepAlive(cache)
+	for _, w := range watch.Warnings() {
+		if !slices.Contains(plan.Warnings, w) {
+			plan.Warnings = append(plan.Warnings, w)
+		}
+	}
+	return out, nil
+}
+
+// resident returns the bytes of memory that the process has in use, mapped files
+// included; 0 where the system does not tell.
+func resident(root string) (sum uint64) {
+	s := system{root: root}
+	status := s.table("proc/self/status", ":")
+	for _, key := range []string{"RssAnon", "RssFile", "RssShmem"} {
+		text, _ := strings.CutSuffix(status[key], " kB")
+		kib, err := strconv.ParseUint(text, 10, 53)
+		if err != nil {
+			return 0
+		}
+		sum += kib << 10
+	}
+	return sum
+}
