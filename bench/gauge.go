@@ -2,8 +2,8 @@ package bench
 
 import (
 	"context"
-	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"lladakit/internal/gguf"
@@ -29,7 +29,7 @@ type gauge struct {
 // probe is one thing that is timed.
 type probe struct {
 	run     func()
-	seconds float64 // of a run, the fastest
+	seconds []float64 // of each run
 }
 
 // probeKey names a probe, and its sizes.
@@ -73,7 +73,7 @@ func (g *gauge) close() {
 const leastRounds, mostRounds = 4, 15
 
 // measure times everything in turns for a while: a disturbance then meets a little of
-// everything, instead of all of one thing. The fastest time counts.
+// everything, instead of all of one thing.
 func (g *gauge) measure(ctx context.Context, total time.Duration) error {
 	begin := time.Now()
 	for round := 0; round < leastRounds || round < mostRounds && time.Since(begin) < total; round++ {
@@ -86,7 +86,7 @@ func (g *gauge) measure(ctx context.Context, total time.Duration) error {
 			}
 			start := time.Now()
 			p.run()
-			p.seconds = min(p.seconds, time.Since(start).Seconds())
+			p.seconds = append(p.seconds, time.Since(start).Seconds())
 		}
 	}
 	return nil
@@ -97,56 +97,64 @@ func (g *gauge) measure(ctx context.Context, total time.Duration) error {
 func (g *gauge) each(key probeKey, things int, prepare func() func()) float64 {
 	p := g.probes[key]
 	if p == nil {
-		p = &probe{prepare(), math.Inf(1)}
+		p = &probe{run: prepare()}
 		g.probes[key] = p
 		g.order = append(g.order, p)
 	}
-	if math.IsInf(p.seconds, 1) {
+	if len(p.seconds) == 0 {
 		return 0
 	}
-	return p.seconds / float64(things)
+	// The first quartile: on a machine that does other things too, half of the runs may
+	// be disturbed, and the very fastest reads memory faster than it can be read for long.
+	all := slices.Sorted(slices.Values(p.seconds))
+	return all[len(all)/4] / float64(things)
 }
 
-// Times with numbers of activations between these, and beyond the last, are on lines:
-// kernels take four at a time.
-var gaugedRows = []int{1, 2, 3, 4, 8, 32}
+// gaugedRows are numbers of rows of activations whose times are measured. Kernels take
+// four at a time: times of other multiples of four are on lines between them, and one
+// to three rows more take as much longer as after the first four.
+var gaugedRows = []int{4, 8, 32, 256}
 
 // row returns how long one row of weights takes with n rows of activations.
-func (g *gauge) row(k productKey, n float64) (float64, error) {
+func (g *gauge) row(k productKey, n int) (float64, error) {
 	m, err := g.matrix(k)
-	if err != nil {
+	if err != nil || n <= 0 {
 		return 0, err
 	}
-	times := make([]float64, len(gaugedRows))
-	for i, n := range gaugedRows {
+	at := func(n int) float64 {
 		count := m.count(n, k, g.pool.Workers())
-		times[i] = g.each(probeKey{"product", k, n, 0}, count, func() func() { return g.product(k, m, n, count) })
+		return g.each(probeKey{"product", k, n, 0}, count, func() func() { return g.product(k, m, n, count) })
 	}
-	return interpolate(gaugedRows, times, n), nil
-}
-
-// interpolate goes along lines between points, and beyond the last as between the
-// last two. Below the first it is that.
-func interpolate(at []int, values []float64, n float64) float64 {
-	if n <= float64(at[0]) {
-		return values[0]
+	if n <= 4 {
+		return at(n), nil
 	}
 	i := 1
-	for i < len(at)-1 && n > float64(at[i]) {
+	for i < len(gaugedRows)-1 && n >= gaugedRows[i] {
 		i++
 	}
-	a, b := float64(at[i-1]), float64(at[i])
-	return values[i-1] + (n-a)*(values[i]-values[i-1])/(b-a)
+	if n == gaugedRows[i-1] {
+		return at(n), nil
+	}
+	a, b, rest := gaugedRows[i-1], gaugedRows[i], n%4
+	ta, tb := at(a), at(b)
+	t := ta + float64(n-rest-a)*(tb-ta)/float64(b-a)
+	if rest > 0 {
+		t += at(4+rest) - at(4)
+	}
+	return t, nil
 }
 
 // count returns how many rows a run takes: a megabyte or several, which takes
 // about a millisecond.
 func (m *gaugedMatrix) count(n int, k productKey, workers int) int {
 	size := 4 << 20
-	if n > 4 {
+	switch {
+	case n > 32:
+		size = 1 << 18
+	case n > 4:
 		size = 1 << 20
 	}
-	chunks := max(8*workers, size/(len(m.Data)/m.Rows)/k.chunk)
+	chunks := max(4*workers, size/(len(m.Data)/m.Rows)/k.chunk)
 	return max(8, min(chunks*k.chunk, m.Rows/k.chunk*k.chunk, m.Rows))
 }
 

@@ -14,9 +14,9 @@ import (
 type PlanMemory struct {
 	File    uint64 `json:"file"`   // all weights, as the file has them
 	Packed  uint64 `json:"packed"` // copies of matrices in the order of the kernels
-	Mapped  uint64 `json:"mapped"` // weights that every step reads where the file has them
+	Mapped  uint64 `json:"mapped"` // weights that are read where the file has them
 	Vectors uint64 `json:"vectors"`
-	Loaded  uint64 `json:"loaded"`  // after loading: the three above
+	Loaded  uint64 `json:"loaded"`  // when all of it has been used: the three above
 	Loading uint64 `json:"loading"` // while they are loaded, at most
 
 	KVPerThousand uint64 `json:"kv_per_1000"` // keys and values of 1000 positions
@@ -120,7 +120,6 @@ func (p *planner) memory(rows, headRows int) PlanMemory {
 			switch {
 			case r.Exact() && r.Role != arch.Router:
 				m.Vectors += uint64(x.count*r.rows*r.cols) * 4
-			case r.Role == arch.TokenEmbedding: // a few rows of it
 			case copies && r.copied(x.typ):
 				// As long as a tensor is copied, its pages are there as well.
 				const line = 64

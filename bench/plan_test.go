@@ -101,6 +101,9 @@ func TestPlanMemory(t *testing.T) {
 			copies = 0
 		}
 		assert.Equal(t, copies, got.Packed, "%+v", x)
+		if x.pack == runtime.PackMemory && x.shape == "wide" { // whose matrices are whole cache lines
+			assert.Equal(t, got.File-got.Vectors, got.Packed+got.Mapped, "%+v", x)
+		}
 		assert.Equal(t, string(m.KV), gguf.Type(p.kv()).String(), "%+v", x)
 
 		var keep any
@@ -178,10 +181,21 @@ func TestSharers(t *testing.T) {
 	}
 }
 
-func TestInterpolate(t *testing.T) {
-	at, values := []int{1, 2, 4}, []float64{10, 12, 20}
-	for n, want := range map[float64]float64{0.5: 10, 1: 10, 1.5: 11, 2: 12, 3: 16, 4: 20, 6: 28} {
-		assert.InDelta(t, want, interpolate(at, values, n), 1e-9, "%g", n)
+// TestGaugeRow: times between and beyond those that are measured are made of them.
+func TestGaugeRow(t *testing.T) {
+	g := newGauge(1, 1<<20)
+	defer g.close()
+	k := productKey{kernels.Q8_0, 256, 32, true}
+	_, err := g.row(k, 6) // makes the matrix
+	require.NoError(t, err)
+	for n, seconds := range map[int]float64{1: 10, 2: 12, 4: 16, 5: 24, 6: 26, 8: 30, 32: 126, 256: 2000} {
+		count := g.matrices[k].count(n, k, 1)
+		g.probes[probeKey{"product", k, n, 0}] = &probe{seconds: []float64{seconds * float64(count)}}
+	}
+	for n, want := range map[int]float64{0: 0, 1: 10, 2: 12, 4: 16, 5: 24, 6: 26, 8: 30, 20: 78, 22: 88, 32: 126, 256: 2000, 288: 2000 + 32*1874./224} {
+		got, err := g.row(k, n)
+		require.NoError(t, err)
+		assert.InDelta(t, want, got, 1e-6, "%d", n)
 	}
 }
 
@@ -198,14 +212,14 @@ func TestVerdict(t *testing.T) {
 		fits    bool
 		want    []string
 	}{
-		{64e9, gguf.Q8_0, 4096, smaller, true, []string{"It fits: it takes 16.1 GiB of the 59.6 GiB"}},
-		{15e9, gguf.Q8_0, 4096, smaller, false, []string{"It does not fit", "choose type q6_k, which takes 12.5 GiB", "or pack none"}},
+		{64e9, gguf.Q8_0, 4096, smaller, true, []string{"It fits: it takes 16.4 GiB of the 59.6 GiB"}},
+		{15e9, gguf.Q8_0, 4096, smaller, false, []string{"It does not fit", "choose type q6_k, which takes 12.7 GiB", "or pack none"}},
 		{12e9, gguf.Q8_0, 4096, smaller, false, []string{"choose type q4_0"}},
 		{8e9, gguf.Q8_0, 4096, smaller, false, []string{"choose a smaller model", "or pack none: then some of the 4"}},
 		{8e9, gguf.BF16, 4096, nil, false, []string{"choose a smaller model", ": as it is, some of the"}},
-		{18e9, gguf.Q8_0, 32768, nil, false, []string{"choose a context of at most 22", "or pack none"}},
+		{18e9, gguf.Q8_0, 32768, nil, false, []string{"choose a context of at most 14", "or pack none"}},
 		{1e8, gguf.Q8_0, 4096, nil, false, []string{"choose a smaller model or a machine with more memory."}},
-		{0, gguf.Q8_0, 4096, nil, false, []string{"It takes 16.1 GiB", "not known"}},
+		{0, gguf.Q8_0, 4096, nil, false, []string{"It takes 16.4 GiB", "not known"}},
 	} {
 		p, _, err := newPlanner(PlanOptions{Config: c, Tensors: planned(&c, x.typ), Context: x.context, Pack: runtime.PackMemory, Smaller: x.smaller})
 		require.NoError(t, err)
@@ -302,7 +316,7 @@ func TestPlanCheck(t *testing.T) {
 		typ     gguf.Type
 		context int
 	}{
-		{"mini, 4 layers", func(c *arch.Config) { c.Layers = 4 }, gguf.Q4_0, 64},
+		{"mini, 4 layers", func(c *arch.Config) { c.Layers = 4 }, gguf.Q4_0, 576},
 		{"wider", func(c *arch.Config) { c.Layers, c.Hidden, c.Heads, c.Vocab, c.Experts = 3, 3072, 24, 65536, 128 }, gguf.Q8_0, 1024},
 		{"smaller", func(c *arch.Config) {
 			c.Layers, c.Hidden, c.Heads, c.Vocab, c.ExpertFF, c.SharedFF, c.DenseFF = 6, 1024, 8, 32768, 256, 256, 2560

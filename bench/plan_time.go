@@ -57,7 +57,7 @@ func (p *planner) pass(g *gauge, spans []span, want int) (PassPlan, error) {
 	}
 	rounds := p.rounds()
 	for layer := range c.Layers {
-		n := float64(rows)
+		n := rows
 		x.rest(n, g.norm(c.Hidden, rounds))
 		x.product(partProjections, arch.AttnQKV, layer, n)
 		x.rest(n, g.heads(c.Heads, c.KVHeads, c.HeadDim, c.RotaryDim, p.by[arch.QueryNorm][layer] != nil, p.kv()))
@@ -65,9 +65,9 @@ func (p *planner) pass(g *gauge, spans []span, want int) (PassPlan, error) {
 			if want == 0 {
 				break
 			}
-			n = float64(want)
+			n = want
 		}
-		x.attend(spans, n/float64(rows))
+		x.attend(spans, float64(n)/float64(rows))
 		if rounds {
 			x.rest(n, g.round(c.Heads*c.HeadDim))
 		}
@@ -77,11 +77,11 @@ func (p *planner) pass(g *gauge, spans []span, want int) (PassPlan, error) {
 		if layer < c.DenseLayers {
 			x.dense(layer, n, rounds)
 		} else {
-			x.mixture(layer, int(n), rounds)
+			x.mixture(layer, n, rounds)
 		}
 	}
 	if want > 0 {
-		x.head(float64(want), rounds)
+		x.head(want, rounds)
 	}
 	x.part(partRest).Seconds += float64(x.turns) * g.turn()
 	return PassPlan{Parts: x.parts}, x.err
@@ -114,23 +114,23 @@ func (p *planner) rounds() bool {
 }
 
 // rest adds n pieces of work, of seconds each, that workers share.
-func (x *pricing) rest(n, seconds float64) {
+func (x *pricing) rest(n int, seconds float64) {
 	x.turns++
-	x.part(partRest).Seconds += math.Ceil(n/float64(x.p.Threads)) * seconds
+	x.part(partRest).Seconds += math.Ceil(float64(n)/float64(x.p.Threads)) * seconds
 }
 
 // alone adds n pieces of work of one thread.
-func (x *pricing) alone(n, seconds float64) { x.part(partRest).Seconds += n * seconds }
+func (x *pricing) alone(n int, seconds float64) { x.part(partRest).Seconds += float64(n) * seconds }
 
 // product adds the product of a matrix with n rows.
-func (x *pricing) product(part string, role arch.Role, layer int, n float64) {
+func (x *pricing) product(part string, role arch.Role, layer, n int) {
 	r := x.p.by[role][layer]
 	x.matrix(part, r, r.types[0].typ, mulChunk, 1, n)
 	x.turns++
 }
 
 // matrix adds the products of count matrices of a role and type with n rows each.
-func (x *pricing) matrix(part string, r *planRole, t kernels.Type, chunk int, count, n float64) {
+func (x *pricing) matrix(part string, r *planRole, t kernels.Type, chunk int, count float64, n int) {
 	if count <= 0 {
 		return
 	}
@@ -142,7 +142,7 @@ func (x *pricing) matrix(part string, r *planRole, t kernels.Type, chunk int, co
 	}
 	e.Seconds += count * float64(r.rows) * seconds
 	e.Bytes += count * float64(r.bytes(t))
-	e.MACs += count * n * float64(r.rows) * float64(r.cols)
+	e.MACs += count * float64(n) * float64(r.rows) * float64(r.cols)
 }
 
 // attend adds attention of a share of the rows of spans. Items of work are the rows of
@@ -182,7 +182,7 @@ func (x *pricing) attention(queries, seen int) float64 {
 	return math.Max(0, a+(b-a)*float64(seen-near)/(far-near))
 }
 
-func (x *pricing) dense(layer int, n float64, rounds bool) {
+func (x *pricing) dense(layer, n int, rounds bool) {
 	ff := x.p.Config.DenseFF
 	x.product(partDense, arch.DenseGate, layer, n)
 	x.product(partDense, arch.DenseUp, layer, n)
@@ -195,7 +195,7 @@ func (x *pricing) dense(layer int, n float64, rounds bool) {
 
 func (x *pricing) mixture(layer, n int, rounds bool) {
 	p, c := x.p, &x.p.Config
-	x.product(partRouter, arch.Router, layer, float64(n))
+	x.product(partRouter, arch.Router, layer, n)
 	x.part(partRouter).Seconds += float64(n) * x.g.route(c.Experts, c.ExpertsUsed)
 
 	touched := p.touched(n)
@@ -206,7 +206,7 @@ func (x *pricing) mixture(layer, n int, rounds bool) {
 			for _, t := range r.types {
 				count := touched * float64(t.count) / float64(r.matrices)
 				for rows, share := range sharers(slots / touched) {
-					x.matrix(partExperts, r, t.typ, pieceSize(r.cols), count*share, float64(rows))
+					x.matrix(partExperts, r, t.typ, pieceSize(r.cols), count*share, rows)
 				}
 			}
 		}
@@ -219,7 +219,7 @@ func (x *pricing) mixture(layer, n int, rounds bool) {
 	if c.Shared > 0 {
 		for _, role := range []arch.Role{arch.SharedGate, arch.SharedUp, arch.SharedDown} {
 			r := p.by[role][layer]
-			x.matrix(partShared, r, r.types[0].typ, pieceSize(r.cols), 1, float64(n))
+			x.matrix(partShared, r, r.types[0].typ, pieceSize(r.cols), 1, n)
 		}
 		each := x.g.silu(c.SharedFF)
 		if rounds {
@@ -262,11 +262,11 @@ func sharers(average float64) []float64 {
 	return all
 }
 
-func (x *pricing) head(n float64, rounds bool) {
+func (x *pricing) head(n int, rounds bool) {
 	c := &x.p.Config
 	r := x.p.by[arch.Head][-1]
 	x.rest(n, x.g.norm(c.Hidden, rounds))
 	x.matrix(partHead, r, r.types[0].typ, headTile, 1, n)
-	x.part(partHead).Seconds += n * float64(c.Vocab) / headTile * x.g.stats(headTile) / float64(x.p.Threads)
+	x.part(partHead).Seconds += float64(n) * float64(c.Vocab) / headTile * x.g.stats(headTile) / float64(x.p.Threads)
 	x.turns++
 }
