@@ -37,7 +37,7 @@ func TestSynthesize(t *testing.T) {
 		m, err := runtime.Load(path, runtime.LoadOptions{})
 		require.NoError(t, err)
 		opt := m.Defaults()
-		opt.GenLength, opt.Steps = 32, 4
+		opt.GenLength, opt.Steps = 32, 1
 		r, err := m.Generate(t.Context(), []int32{1, 2, 3}, opt)
 		require.NoError(t, err)
 		assert.NotEmpty(t, r.IDs)
