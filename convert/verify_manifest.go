@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+
+	"lladakit/internal/disk"
 )
 
 // Manifest is what a copy of a model can be checked against, tensor by tensor,
@@ -45,7 +47,7 @@ func (v *Verification) WriteManifest(path string) (err error) {
 	if err != nil {
 		return err
 	}
-	f, err := createTemporary(path)
+	f, err := disk.CreatePartial(path)
 	if err != nil {
 		return err
 	}

@@ -7,15 +7,15 @@ import (
 	"io"
 	"io/fs"
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 
+	"lladakit/internal/disk"
 	"lladakit/internal/gguf"
 )
 
 // ErrSpace is returned, wrapped, when the disk cannot hold the result.
-var ErrSpace = errors.New("not enough free disk space")
+var ErrSpace = disk.ErrSpace
 
 // Result says what Write made.
 type Result struct {
@@ -44,8 +44,8 @@ func (p *Plan) Write(ctx context.Context, path string) (_ Result, err error) {
 		}
 		r.Paths = append(r.Paths, name)
 	}
-	if free, ok := freeSpace(filepath.Dir(path)); ok && free < p.Bytes() {
-		return Result{}, fmt.Errorf("%s: %w: %d MiB needed, %d MiB free", filepath.Dir(path), ErrSpace, p.Bytes()>>20, free>>20)
+	if err := disk.CheckSpace(filepath.Dir(path), p.Bytes()); err != nil {
+		return Result{}, err
 	}
 
 	var made []string // under a temporary name first, then under its own
@@ -63,7 +63,7 @@ func (p *Plan) Write(ctx context.Context, path string) (_ Result, err error) {
 		if len(parts) > 1 {
 			md = gguf.ShardMetadata(md, i, len(parts), len(p.Tensors))
 		}
-		f, err := createTemporary(r.Paths[i])
+		f, err := disk.CreatePartial(r.Paths[i])
 		if err != nil {
 			return Result{}, err
 		}
@@ -111,14 +111,6 @@ func (p *Plan) checkTarget(path string) error {
 		}
 	}
 	return nil
-}
-
-// createTemporary creates a file beside path for what will have its name.
-//
-// Note: os.CreateTemp would make a file that only its owner can read.
-func createTemporary(path string) (*os.File, error) {
-	name := fmt.Sprintf(".%s.%016x.partial", filepath.Base(path), rand.Uint64())
-	return os.OpenFile(filepath.Join(filepath.Dir(path), name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 }
 
 // writeFile writes one GGUF file with count tensors of the plan from the given

@@ -31,6 +31,9 @@ func (m *Model) Stepper(prompt []int32, opt Options) (step, commit func()) {
 		}
 }
 
+// Scarce is whether weights come from the disk at every use.
+func (m *Model) Scarce() *bool { return &m.scarce }
+
 // AcceptThreshold is the official policy.
 var AcceptThreshold = acceptThreshold
 

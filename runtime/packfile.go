@@ -5,10 +5,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 
+	"lladakit/internal/disk"
 	"lladakit/internal/mmap"
 )
 
@@ -87,11 +87,11 @@ func (m *Model) writePacked(ctx context.Context, header []byte, all []packable, 
 		return err
 	}
 	path := m.PackPath()
-	name := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%016x.partial", filepath.Base(path), rand.Uint64()))
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	f, err := disk.CreatePartial(path)
 	if err != nil {
 		return err
 	}
+	name := f.Name()
 	defer func() {
 		if err != nil {
 			f.Close()

@@ -1,10 +1,9 @@
 package main
 
 import (
-	"fmt"
-	"math/rand/v2"
 	"os"
-	"path/filepath"
+
+	"lladakit/internal/disk"
 )
 
 // newFile is a file that has its name only when it is complete.
@@ -14,9 +13,7 @@ type newFile struct {
 }
 
 func createFile(path string) (*newFile, error) {
-	// Note: os.CreateTemp would make a file that only its owner can read.
-	name := fmt.Sprintf(".%s.%016x.partial", filepath.Base(path), rand.Uint64())
-	f, err := os.OpenFile(filepath.Join(filepath.Dir(path), name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	f, err := disk.CreatePartial(path)
 	if err != nil {
 		return nil, err
 	}

@@ -1,12 +1,12 @@
 //go:build linux || darwin
 
-package convert
+package disk
 
 import "golang.org/x/sys/unix"
 
-// freeSpace returns how many bytes an ordinary user may still write to the file
+// free returns how many bytes an ordinary user may still write to the file
 // system of dir; false if it does not say.
-func freeSpace(dir string) (uint64, bool) {
+func free(dir string) (uint64, bool) {
 	var s unix.Statfs_t
 	if unix.Statfs(dir, &s) != nil || s.Bsize <= 0 {
 		return 0, false
