@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"math"
-	"time"
 
 	"lladakit/kernels"
 )
@@ -53,12 +52,8 @@ func (s *State) together(r, q int) bool {
 
 // attend computes attention of the planned rows into State.mix.
 func (s *State) attend() {
-	defer since(time.Now(), &s.cost.Attention)
 	c := s.cfg
-	for _, r := range s.attention.query {
-		seen := s.parts[s.rows[r].part].seen(s.rows[r].pos)
-		s.cost.MACs += 2 * int64(seen) * int64(c.Heads*c.HeadDim)
-	}
+	s.costOfAttention()
 	s.choosePositions()
 	s.attention.heads.Reset(s.qkv, s.n*(c.Heads+2*c.KVHeads), c.HeadDim)
 	s.pool.Run(len(s.attention.spans)*c.KVHeads, 1, s.attendTask)

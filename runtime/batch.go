@@ -123,9 +123,14 @@ func (b *Batch) absorb(took time.Duration) {
 		p, from := &b.parts[i], at
 		at += len(p.Want)
 		b.out = outcome{s: b.s, part: p, stats: b.stats[from:at], first: from, sharers: len(b.of), took: took}
+		b.s.start()
 		q.absorb(&b.out)
+		b.s.lap(&b.s.cost.Acceptance)
 	}
 }
+
+// Cost returns what the last pass took. Its slice is used again.
+func (b *Batch) Cost() Cost { return b.s.Cost() }
 
 // Interrupt ends a sequence of the batch, or all of them if q is nil, with err. Their
 // results have what was decided up to the last whole block.

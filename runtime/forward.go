@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"math"
-	"time"
 
 	"lladakit/kernels"
 )
@@ -58,18 +57,22 @@ func (p *Part) visible(pos int) int { return min((pos/p.Block+1)*p.Block, p.end(
 // is in the pass. Parts of one pass have different caches.
 func (s *State) Forward(parts ...Part) {
 	s.cost.reset()
-	defer since(time.Now(), &s.cost.Total)
+	s.start()
 	c, w := s.cfg, s.w
 	whole := s.begin(parts)
 	s.angles()
 	s.attention.plan(s, s.all[:s.n])
+	s.lap(&s.cost.Embedding)
 	for i := range w.Layers {
 		l := &w.Layers[i]
 		s.layer, s.l = i, l
 
 		s.takeNorm(s.h, s.n, l.AttnNorm)
+		s.lap(&s.cost.Norms)
 		s.product(s.qkv, &l.QKV)
+		s.lap(&s.cost.Projections)
 		s.pool.Run(s.n, 1, s.headsTask) // query and key norms, rotation; keys and values to the cache
+		s.lap(&s.cost.Rotation)
 		last := i == c.Layers-1
 		if last && !whole {
 			if len(s.want) == 0 {
@@ -78,19 +81,23 @@ func (s *State) Forward(parts ...Part) {
 			s.attention.plan(s, s.want)
 		}
 		s.attend()
+		s.lap(&s.cost.Attention)
 		if last && !whole {
 			s.keep(s.want)
 		}
 		s.take(s.mix, s.n, c.Heads*c.HeadDim)
 		s.product(s.o, &l.AttnOutput)
+		s.lap(&s.cost.Projections)
 		kernels.Add(s.h, s.o[:s.n*c.Hidden])
 
 		s.takeNorm(s.h, s.n, l.FFNNorm)
+		s.lap(&s.cost.Norms)
 		if i < c.DenseLayers {
 			s.dense(s.o, &l.Dense)
 		} else {
 			s.mixture(s.o, l)
 		}
+		s.lap(&s.cost.FFN)
 		kernels.Add(s.h, s.o[:s.n*c.Hidden])
 	}
 	if whole {
@@ -123,6 +130,9 @@ func (s *State) begin(parts []Part) (whole bool) {
 		}
 	}
 	s.n = len(s.rows)
+	embedding := &s.w.Embedding
+	s.cost.Bytes += int64(s.n) * int64(len(embedding.Data)/embedding.Rows)
+	s.cost.Rows, s.cost.Logits = s.n, len(s.want)
 	return whole
 }
 
@@ -134,7 +144,6 @@ type row struct {
 
 // dense computes down(silu(gate u) · (up u)) of the input.
 func (s *State) dense(dst []float32, m *MLP) {
-	defer since(time.Now(), &s.cost.FFN)
 	ff := m.Gate.Rows
 	act := s.act[:s.n*ff]
 	s.product(act, &m.Gate)

@@ -1,8 +1,6 @@
 package runtime
 
 import (
-	"time"
-
 	"lladakit/internal/arch"
 	"lladakit/kernels"
 )
@@ -40,8 +38,10 @@ func (s *State) Head(lo, hi int) []float32 {
 		s.head.logits = make([]float32, n)
 	}
 	s.head.logits = s.head.logits[:n]
+	s.start()
 	s.takeNorm(s.h[lo*s.cfg.Hidden:], hi-lo, s.w.OutputNorm)
 	s.product(s.head.logits, &s.w.Head)
+	s.lap(&s.cost.Head)
 	return s.head.logits
 }
 
@@ -56,7 +56,7 @@ func (s *State) logit(i int, token int32) (x float32) {
 // into stats, one for each, without logits ever being in one place. The token
 // exclude is never chosen, but keeps its share.
 func (s *State) HeadStats(stats []kernels.Stats, exclude int32) {
-	defer s.timeHead(time.Now())
+	s.start()
 	s.cost.read(&s.w.Head, s.n)
 	s.takeNorm(s.h, s.n, s.w.OutputNorm)
 	s.observe(&s.w.Head, &s.in)
@@ -70,11 +70,7 @@ func (s *State) HeadStats(stats []kernels.Stats, exclude int32) {
 		}
 		stats[r] = p.Stats()
 	}
-}
-
-func (s *State) timeHead(start time.Time) {
-	since(start, &s.cost.Head)
-	since(start, &s.cost.Total)
+	s.lap(&s.cost.Head)
 }
 
 // headRange looks at tiles lo to hi.

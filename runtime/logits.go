@@ -31,7 +31,7 @@ func (m *Model) Logits(ctx context.Context, ids []int32, block int, f func(row [
 // logits computes everything from the ids alone, and passes on the logits of the
 // positions in want, ascending.
 func (m *Model) logits(ctx context.Context, ids []int32, block int, want []int, f func(row []float32) error) error {
-	rows := min(max(block, prefillRows/block*block), max(1, len(ids)))
+	rows := min(PrefillRows(block), max(1, len(ids)))
 	s, cache := m.NewState(rows, headRows), m.NewCache(len(ids))
 	for pos := 0; pos < len(ids); pos += rows {
 		part := Part{IDs: ids[pos:min(pos+rows, len(ids))], Pos: pos, Block: block, Cache: cache}

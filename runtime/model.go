@@ -31,6 +31,7 @@ type Model struct {
 
 	file     *gguf.File
 	copies   *mmap.File // packed weights; nil when there are none
+	shared   bool       // file and copies are another's
 	pool     *kernels.Pool
 	observer Observer
 
@@ -135,9 +136,21 @@ func dropUnused(c *arch.Config) {
 	}
 }
 
+// WithThreads returns the model with other workers, of which 0 means one per
+// processor: it shares the weights, and ends only its workers when it is closed, before
+// the model that it was made of. Operations of both may take turns.
+func (m *Model) WithThreads(n int) *Model {
+	with := *m
+	with.pool, with.shared = kernels.NewPool(n), true
+	return &with
+}
+
 // Close ends the workers and unmaps the file.
 func (m *Model) Close() error {
 	m.pool.Close()
+	if m.shared {
+		return nil
+	}
 	if m.copies != nil {
 		m.copies.Close()
 	}

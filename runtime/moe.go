@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"math"
-	"time"
 
 	"lladakit/internal/arch"
 	"lladakit/kernels"
@@ -89,7 +88,6 @@ func newMoEState(c *arch.Config, rows, workers int) moeState {
 // mixture computes the routed experts and the shared one for the input, the
 // normed rows.
 func (s *State) mixture(dst []float32, l *Layer) {
-	defer since(time.Now(), &s.cost.FFN)
 	c, e := s.cfg, &s.moe
 	s.product(e.prob, &l.Router)
 	kernels.Sigmoid(e.prob[:s.n*c.Experts])

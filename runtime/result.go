@@ -28,7 +28,7 @@ type Result struct {
 	Fallbacks     int      // steps in which too few probabilities passed the threshold
 	Class         Class
 	Audit         *Audit // nil unless there was one
-	Bytes         int64  // of weights read; of a pass that sequences shared, a share
+	Bytes         int64  // of weights, keys and values read; of a pass that sequences shared, a share
 	Cached        int    // positions of the prompt that were in the prompt cache
 	Prefill       time.Duration
 	Denoise       time.Duration // with the fused commits
@@ -60,5 +60,5 @@ type Step struct {
 	Edited []bool          // which of them were written before and replaced by this step; nil for none
 	Masked []bool          // which of them were masked before the step
 	Stats  []kernels.Stats // of those, and for some policies of others
-	Cost   Cost            // of the pass
+	Cost   Cost            // of the pass, without the acceptance, which is going on
 }

@@ -13,6 +13,10 @@ import (
 // read each expert's weights for many rows, few enough to keep buffers small.
 const prefillRows = 256
 
+// PrefillRows returns how many rows of a prompt a pass computes at most, with blocks of
+// a given length: whole blocks.
+func PrefillRows(block int) int { return max(block, prefillRows/block*block) }
+
 // Sequence is one answer in the making: the diffusion loop, without the passes. It
 // says what it needs of the next pass, and takes what came out of it.
 type Sequence struct {
@@ -141,7 +145,7 @@ func (q *Sequence) next(budget int) (p Part, ok bool) {
 	case q.opt.Profile == Reference:
 		p.Pos, q.last = 0, denoise
 	case q.final < q.first:
-		end = q.final + min(q.first-q.final, max(block, prefillRows/block*block), budget/block*block)
+		end = q.final + min(q.first-q.final, PrefillRows(block), budget/block*block)
 		q.last = prefill
 	case pending > block || pending > 0 && (q.opt.Without.FusedCommit || q.at == len(q.x)):
 		end, q.last = q.final+block, commit

@@ -21,7 +21,7 @@ type Session struct {
 func (m *Model) NewSession(positions, block int) *Session {
 	positions = (positions + block - 1) / block * block
 	return &Session{
-		m: m, s: m.NewState(max(block, min(prefillRows/block*block, positions)), block),
+		m: m, s: m.NewState(max(block, min(PrefillRows(block), positions)), block),
 		cache: m.NewCache(positions), block: block,
 	}
 }

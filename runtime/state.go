@@ -1,6 +1,8 @@
 package runtime
 
 import (
+	"time"
+
 	"lladakit/internal/arch"
 	"lladakit/kernels"
 )
@@ -40,6 +42,7 @@ type State struct {
 	layer int
 	l     *Layer
 	cost  Cost
+	mark  time.Time // when the phase that is timed began
 	one   [1]float32
 	mul   struct {
 		m      *kernels.Matrix

@@ -61,7 +61,7 @@ type counters struct {
 	FallbackShare  float64          `json:"fallback_share"`  // of the steps: too few tokens passed the threshold
 	Rows           runtime.Forwards `json:"rows"`            // positions that the forwards computed
 	CachedRows     int              `json:"cached_rows"`     // positions that the prompt cache had
-	BytesPerToken  float64          `json:"bytes_per_token"` // of weights read
+	BytesPerToken  float64          `json:"bytes_per_token"` // of weights, keys and values read
 }
 
 func count(r *runtime.Result) counters {
