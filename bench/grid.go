@@ -1,10 +1,14 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
+
+	"lladakit/runtime"
 )
 
 // Lists of values are written as llama-bench has them: values and ranges between
@@ -121,4 +125,167 @@ func appendRange[T int | float64](all []T, item string, first T, rest string, pa
 		}
 		all = append(all, T(x))
 	}
+}
+
+// Grid is what scenarios are made of: all combinations of the values. An empty list
+// stands for the default.
+type Grid struct {
+	// Tests are names as ParseScenario reads them. Those without a number are taken
+	// with each of Prompt (pp), Gen (gen), or Block (others). Default: all of them.
+	Tests  []string
+	Prompt []int // default 512; 0 leaves "pp" out
+	Gen    []int // default 128; 0 leaves "gen" out
+
+	Depth     []int // default 0
+	Threads   []int // default: one per processor
+	Block     []int // default: the model's
+	Steps     []int
+	Threshold []float64
+	Policy    []string
+	Profile   []string
+}
+
+// mostScenarios bounds the combinations.
+const mostScenarios = 4096
+
+// allTests are the tests where none are named.
+var allTests = []string{"pp", "step", "step/half", "commit", "block", "gen"}
+
+// Scenarios returns the combinations, each once: what a test does not depend on is left
+// out of it. Those of the same number of threads, and then of the same settings, stand
+// together.
+func (g *Grid) Scenarios() ([]Scenario, error) {
+	tests, err := g.tests()
+	if err != nil {
+		return nil, err
+	}
+	if err := g.check(); err != nil {
+		return nil, err
+	}
+	combinations := len(tests)
+	for _, n := range []int{len(g.Depth), len(g.Threads), len(g.Block), len(g.Steps), len(g.Threshold), len(g.Policy), len(g.Profile)} {
+		if combinations *= max(1, n); combinations > mostScenarios {
+			return nil, fmt.Errorf("more than %d combinations", mostScenarios)
+		}
+	}
+	all := []Scenario{{}}
+	all = times(all, g.Threads, func(s *Scenario, n int) { s.Threads = n })
+	all = times(all, g.Profile, func(s *Scenario, name string) { s.Profile = runtime.Profile(name) })
+	all = times(all, g.Policy, func(s *Scenario, name string) { s.Policy = name })
+	all = times(all, or(g.Threshold, -1), func(s *Scenario, x float64) { s.Threshold = x })
+	all = times(all, g.Steps, func(s *Scenario, n int) { s.Steps = n })
+	all = times(all, g.Block, func(s *Scenario, n int) { s.Block = n })
+	all = times(all, g.Depth, func(s *Scenario, n int) { s.Depth = n })
+	all = times(all, tests, func(s *Scenario, test Scenario) {
+		s.Kind, s.Tokens, s.Logits = test.Kind, test.Tokens, test.Logits
+		if test.Block > 0 {
+			s.Block = test.Block
+		}
+		switch s.Kind {
+		case Block:
+			s.Threshold, s.Policy = -1, ""
+		case Prefill, Step, Commit:
+			s.Steps, s.Threshold, s.Policy, s.Profile = 0, -1, "", ""
+		}
+	})
+	seen := map[Scenario]bool{}
+	var once []Scenario
+	for _, s := range all {
+		if !seen[s] {
+			seen[s], once = true, append(once, s)
+		}
+	}
+	if len(once) == 0 {
+		return nil, errors.New("no test is left")
+	}
+	return once, nil
+}
+
+// tests returns those that are named, with every number of tokens.
+func (g *Grid) tests() (all []Scenario, err error) {
+	bare := map[Kind]bool{}
+	for _, name := range or(g.Tests, allTests...) {
+		s, err := ParseScenario(name)
+		if err != nil {
+			return nil, err
+		}
+		if s.Block > 0 && len(g.Block) > 0 && !slices.Contains(g.Block, s.Block) {
+			return nil, fmt.Errorf("test %s is of another block length than %d", name, g.Block)
+		}
+		tokens := []int{s.Tokens}
+		if s.Tokens == 0 && s.Kind == Prefill {
+			tokens, bare[Prefill] = or(g.Prompt, 512), true
+		}
+		if s.Tokens == 0 && s.Kind == Gen {
+			tokens, bare[Gen] = or(g.Gen, 128), true
+		}
+		for _, n := range tokens {
+			if s.Tokens = n; n > 0 || s.Kind != Prefill && s.Kind != Gen {
+				all = append(all, s)
+			}
+		}
+	}
+	if len(g.Prompt) > 0 && !bare[Prefill] || len(g.Gen) > 0 && !bare[Gen] {
+		return nil, errors.New("numbers of tokens are given for pp or gen, but that is not among the tests")
+	}
+	return all, nil
+}
+
+// check reports a name or a number that has no meaning for any model.
+func (g *Grid) check() error {
+	var policies []string
+	for _, p := range runtime.Policies() {
+		policies = append(policies, p.Name)
+	}
+	for _, name := range g.Policy {
+		if !slices.Contains(policies, name) {
+			return fmt.Errorf("policy %.40q is not one of %s", name, strings.Join(policies, ", "))
+		}
+	}
+	for _, name := range g.Profile {
+		if !slices.Contains(runtime.Profiles(), runtime.Profile(name)) {
+			return fmt.Errorf("profile %.40q is not one of %q", name, runtime.Profiles())
+		}
+	}
+	for _, x := range g.Threshold {
+		if x > 1 {
+			return fmt.Errorf("threshold %g is above 1", x)
+		}
+	}
+	for what, list := range map[string][]int{"block length": g.Block, "steps": g.Steps, "threads": g.Threads} {
+		if slices.Contains(list, 0) {
+			return fmt.Errorf("%s 0 has no meaning", what)
+		}
+	}
+	if len(g.Threads) > 0 && slices.Max(g.Threads) > mostThreads {
+		return fmt.Errorf("%d threads are more than %d", slices.Max(g.Threads), mostThreads)
+	}
+	return nil
+}
+
+// mostThreads bounds what a slip of the finger can start.
+const mostThreads = 1024
+
+// or returns the list, or if it is empty the default.
+func or[T any](list []T, otherwise ...T) []T {
+	if len(list) == 0 {
+		return otherwise
+	}
+	return list
+}
+
+// times combines scenarios with all values of a list; an empty one changes nothing.
+func times[T any](all []Scenario, list []T, set func(*Scenario, T)) []Scenario {
+	if len(list) == 0 {
+		return all
+	}
+	var out []Scenario
+	for _, s := range all {
+		for _, v := range list {
+			with := s
+			set(&with, v)
+			out = append(out, with)
+		}
+	}
+	return out
 }
