@@ -195,9 +195,6 @@ func (g *Grid) Scenarios() ([]Scenario, error) {
 			seen[s], once = true, append(once, s)
 		}
 	}
-	if len(once) == 0 {
-		return nil, errors.New("no test is left")
-	}
 	return once, nil
 }
 
@@ -227,6 +224,9 @@ func (g *Grid) tests() (all []Scenario, err error) {
 	}
 	if len(g.Prompt) > 0 && !bare[Prefill] || len(g.Gen) > 0 && !bare[Gen] {
 		return nil, errors.New("numbers of tokens are given for pp or gen, but that is not among the tests")
+	}
+	if len(all) == 0 {
+		return nil, errors.New("no test is left")
 	}
 	return all, nil
 }

@@ -55,19 +55,29 @@ type Test struct {
 	Class     string  `json:"class"` // of exactness
 	Pack      string  `json:"pack"`
 
-	Forward  Spread   `json:"forward_ns"`      // time of an executed forward
-	Forwards float64  `json:"forwards"`        // executed in a repetition
-	Rows     float64  `json:"rows"`            // positions computed in a forward, on average
-	Logits   float64  `json:"logits"`          // rows of it with logits
-	Tokens   int      `json:"tokens"`          // prefilled or made in a repetition; 0 for single forwards
-	TPF      float64  `json:"tpf"`             // tokens per denoising forward; 0 where none are made
-	Experts  float64  `json:"experts_touched"` // a layer in a forward, on average
-	Bytes    float64  `json:"bytes_read"`      // of weights and cache in a forward, on average
-	MACs     float64  `json:"macs"`            // in a forward
-	Phases   Phases   `json:"phases_ns"`       // of an average forward
-	Memory   float64  `json:"memory_share"`    // of the memory limit that the fastest forward reached, 0 to 1
-	Compute  float64  `json:"compute_share"`   // of the compute limit, by the types of the weights
+	Forward  Spread   `json:"forward_ns"`        // time of an executed forward
+	Forwards float64  `json:"forwards"`          // executed in a repetition
+	Rows     float64  `json:"rows"`              // positions computed in a forward, on average
+	Logits   float64  `json:"logits"`            // rows of it with logits
+	Tokens   int      `json:"tokens"`            // prefilled or made in a repetition; 0 for single forwards
+	TPF      float64  `json:"tpf"`               // tokens per denoising forward; 0 where none are made
+	Experts  float64  `json:"experts_touched"`   // a layer in a forward, on average
+	Bytes    float64  `json:"bytes_read"`        // of weights and cache in a forward, on average
+	MACs     float64  `json:"macs"`              // in a forward
+	Phases   Phases   `json:"phases_ns"`         // of an average forward
+	Memory   float64  `json:"memory_share"`      // of the memory limit that the fastest forward reached, 0 to 1
+	Compute  float64  `json:"compute_share"`     // of the compute limit, by the types of the weights
+	Process  *Process `json:"process,omitempty"` // of kind process
+	Error    string   `json:"error,omitempty"`   // why there are fewer repetitions than were asked for
 	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Process is what a run of another program took, beside its time.
+type Process struct {
+	Command  string  `json:"command"`
+	UserNS   float64 `json:"user_ns"` // of its processors, on average
+	SystemNS float64 `json:"system_ns"`
+	Memory   uint64  `json:"memory"` // most bytes that it had in memory; 0 if the system does not tell
 }
 
 // Phases is where the nanoseconds of a forward went.
