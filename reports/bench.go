@@ -17,6 +17,15 @@ type Bench struct {
 	Interleave  bool      `json:"interleave"`            // whether repetitions of all tests took turns
 	Interrupted bool      `json:"interrupted,omitempty"` // whether some tests are missing, or have fewer repetitions
 	Tests       []Test    `json:"tests"`
+
+	Imported []Imported `json:"imported,omitempty"` // to be shown beside Tests
+}
+
+// Imported are results of another program. What they do not tell is empty or zero.
+type Imported struct {
+	Source string   `json:"source"` // file
+	Tests  []Test   `json:"tests"`  // Warnings say what of a row is not comparable
+	Notes  []string `json:"notes"`  // on all of them
 }
 
 // Test is one row of a benchmark: a model, settings, and what they took. Where a field

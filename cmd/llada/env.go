@@ -7,8 +7,7 @@ import (
 	"os"
 	"unicode/utf8"
 
-	"github.com/olekukonko/tablewriter"
-	"github.com/olekukonko/tablewriter/tw"
+	"lladakit/reports"
 )
 
 // env is what a command talks to.
@@ -27,23 +26,7 @@ func (e *env) json(v any) error {
 
 // table prints rows under a header; columns named in right are aligned there.
 func (e *env) table(header []string, rows [][]string, right ...int) error {
-	align := make(tw.Alignment, len(header))
-	for i := range align {
-		align[i] = tw.AlignLeft
-	}
-	for _, i := range right {
-		align[i] = tw.AlignRight
-	}
-	t := tablewriter.NewTable(e.stdout,
-		tablewriter.WithHeaderAutoFormat(tw.Off),
-		tablewriter.WithAlignment(align),
-		tablewriter.WithRowAutoWrap(tw.WrapNone),
-	)
-	t.Header(header)
-	if err := t.Bulk(rows); err != nil {
-		return err
-	}
-	return t.Render()
+	return (&reports.Table{Header: header, Rows: rows, Right: right}).Text(e.stdout)
 }
 
 // readText returns the text in a file, or on standard input for "-".
