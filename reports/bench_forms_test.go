@@ -1,7 +1,6 @@
 package reports_test
 
 import (
-	"database/sql"
 	"encoding/csv"
 	"encoding/json"
 	"io"
@@ -13,7 +12,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/perf/benchfmt"
-	_ "modernc.org/sqlite"
 
 	"lladakit/reports"
 )
@@ -61,33 +59,6 @@ func TestBenchCSV(t *testing.T) {
 	rows, err = csv.NewReader(strings.NewReader(inForm(t, fixture(), "csv"))).ReadAll()
 	require.NoError(t, err)
 	assert.Equal(t, strings.ReplaceAll(hostile, "\r", ""), rows[5][column("model_type")])
-}
-
-func TestBenchSQL(t *testing.T) {
-	db, err := sql.Open("sqlite", ":memory:")
-	require.NoError(t, err)
-	defer db.Close()
-	db.SetMaxOpenConns(1) // each has its own memory
-	for range 2 {         // twice into one table
-		_, err = db.Exec(inForm(t, fixture(), "sql"))
-		require.NoError(t, err)
-	}
-	var n int
-	require.NoError(t, db.QueryRow("SELECT count(*) FROM llada_bench").Scan(&n))
-	assert.Equal(t, 10, n)
-	var tps, share float64
-	var ns int64
-	var samples string
-	require.NoError(t, db.QueryRow(`SELECT avg_ts, avg_ns, samples_ns, memory_share FROM llada_bench WHERE test = 'pp512'`).Scan(&tps, &ns, &samples, &share))
-	assert.Equal(t, 301.234, tps)
-	assert.Equal(t, int64(171_000_000), ns)
-	assert.Equal(t, 0.78, share)
-	require.NoError(t, db.QueryRow(`SELECT json_extract(samples_ns, '$[2]') FROM llada_bench WHERE test = 'pp512'`).Scan(&ns))
-	assert.Equal(t, int64(173_000_000), ns)
-	var typ, name string
-	require.NoError(t, db.QueryRow(`SELECT model_type, test FROM llada_bench WHERE kind = 'process'`).Scan(&typ, &name))
-	assert.Equal(t, strings.ReplaceAll(hostile, "\x00", "\ufffd"), typ)
-	assert.Equal(t, "cmd'1'", name)
 }
 
 // A line of JSON has all that the document has of a test, and what it was measured on.
