@@ -19,19 +19,24 @@ type field struct {
 }
 
 // fields lists the values of a struct under the names that they have in JSON. Those of
-// a struct within have its name before theirs.
+// a struct within have its name before theirs, and are empty or zero if it is absent.
 func fields(v reflect.Value, prefix string) []field {
 	var all []field
 	for i := range v.NumField() {
-		f := v.Type().Field(i)
+		f, value := v.Type().Field(i), v.Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if value.Kind() == reflect.Pointer {
+			if value = value.Elem(); !value.IsValid() {
+				value = reflect.Zero(f.Type.Elem())
+			}
+		}
 		switch {
 		case f.Anonymous:
-			all = append(all, fields(v.Field(i), prefix)...)
-		case f.Type.Kind() == reflect.Struct:
-			all = append(all, fields(v.Field(i), prefix+name+"_")...)
+			all = append(all, fields(value, prefix)...)
+		case value.Kind() == reflect.Struct:
+			all = append(all, fields(value, prefix+name+"_")...)
 		default:
-			all = append(all, field{prefix + name, v.Field(i)})
+			all = append(all, field{prefix + name, value})
 		}
 	}
 	return all

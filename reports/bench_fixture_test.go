@@ -43,13 +43,14 @@ func fixture() *reports.Bench {
 	gen.Name, gen.Kind, gen.Prompt, gen.Gen, gen.Tokens, gen.Depth = "gen128 @ d1024", "gen", 0, 128, 128, 1024
 	gen.Block, gen.Steps, gen.Threshold, gen.Policy, gen.Class, gen.TPF, gen.Forwards = 32, 8, 0.95, "factor", "approximate", 4, 32
 	gen.Schedule = "forced: 4 tokens a step"
-	odd := reports.Test{Model: "dir/" + hostile, Type: hostile, Threads: 1, Name: "cmd'1'", Kind: "process", AvgNS: 1_500_000_000, SamplesNS: []uint64{1_500_000_000}}
+	odd := reports.Test{Model: "dir/" + hostile, Type: hostile, Threads: 1, Name: "cmd'1'", Kind: "process", AvgNS: 1_500_000_000, SamplesNS: []uint64{1_500_000_000},
+		Error: "it ended with 3", Process: &reports.Process{Command: "cmd '1'", UserNS: 1e9, Memory: 1 << 30}}
 	return &reports.Bench{
 		Version: 1,
 		Program: reports.Program{Name: "llada", Commit: "0123abc", Go: "go1.26.0", Kernels: "avx2"},
 		Machine: reports.Machine{
 			OS: "linux", Arch: "amd64", CPU: "AMD EPYC 7763 64-Core Processor", Flags: []string{"avx2", "fma", "f16c"}, CPUs: 2, Cores: 1,
-			Affinity: []int{0, 1}, Governor: "performance", MHz: 3240.5, Memory: 16 << 30, Huge: "always", Warnings: []string{"two CPUs share a core"},
+			Affinity: []int{0, 1}, Governor: "performance", MHz: 3240.5, Memory: 16 << 30, Huge: "always", MemoryTotal: 32 << 30, Warnings: []string{"two CPUs share a core"},
 		},
 		Limits:     []reports.Limits{{Threads: 2, Memory: 44, Int4: 331, Int8: 195, Float: 103}},
 		Command:    []string{"llada", "bench", "--model", "it's | here"},

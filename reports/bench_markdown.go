@@ -78,7 +78,11 @@ func (b *Bench) markdown(w io.Writer) error {
 	var notes []string // numbered, of tests
 	marks := make([]string, len(tests))
 	for i := range tests {
-		marks[i] = footnotes(&notes, tests[i].Warnings)
+		warnings := tests[i].Warnings
+		if tests[i].Error != "" {
+			warnings = append([]string{"failed: " + tests[i].Error}, warnings...)
+		}
+		marks[i] = footnotes(&notes, warnings)
 	}
 	columns := benchColumns()
 	// Files are told apart where the model's name does not do it.
