@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,10 +16,12 @@ import (
 	"lladakit/runtime"
 )
 
-// Source is a model to be measured.
+// Source is a model to be measured: a file, or one with random weights that is made
+// for the purpose.
 type Source struct {
-	Path string // GGUF file
-	Name string // in results; "": Path
+	Path      string     // GGUF file
+	Name      string     // in results; "": Path
+	Synthetic *Synthetic // where there is no Path
 }
 
 // bed is what the trials of one model share. It is described first, and loaded when the
@@ -43,24 +48,39 @@ func newBed(source Source, scenarios []Scenario) (*bed, error) {
 	if source.Name == "" {
 		source.Name = source.Path
 	}
-	f, err := gguf.Open(source.Path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
 	b := &bed{source: source, threads: map[int]*runtime.Model{}}
-	if b.config, err = arch.FromMetadata(f.Metadata); err != nil {
-		return nil, fmt.Errorf("%s: %w", source.Path, err)
-	}
-	for _, t := range f.Tensors {
-		b.size += t.Bytes()
-		b.params += t.Elements()
+	if x := source.Synthetic; x != nil {
+		b.config = x.Config
+		for _, t := range x.Config.Tensors() {
+			info := gguf.TensorInfo{Type: x.Type}
+			if t.Exact() {
+				info.Type = gguf.F32
+			}
+			for _, n := range slices.Backward(t.Shape) {
+				info.Dims = append(info.Dims, uint64(n))
+			}
+			b.size += info.Bytes()
+			b.params += info.Elements()
+		}
+	} else {
+		f, err := gguf.Open(source.Path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		if b.config, err = arch.FromMetadata(f.Metadata); err != nil {
+			return nil, fmt.Errorf("%s: %w", source.Path, err)
+		}
+		for _, t := range f.Tensors {
+			b.size += t.Bytes()
+			b.params += t.Elements()
+		}
 	}
 	seen := map[Scenario]bool{}
 	for _, s := range scenarios {
 		s, err := s.resolve(&b.config)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", source.Path, err)
+			return nil, fmt.Errorf("%s: %w", source.Name, err)
 		}
 		if seen[s] {
 			continue // its numbers were named and the model's
@@ -79,7 +99,7 @@ func (b *bed) load(ctx context.Context, opt *Options, threads int) (*runtime.Mod
 		if opt.Loading != nil {
 			progress = func(done, total int64) { opt.Loading(b.source.Name, done, total) }
 		}
-		m, err := runtime.LoadContext(ctx, b.source.Path, runtime.LoadOptions{Pack: opt.Pack, KV: opt.KV, Progress: progress})
+		m, err := b.source.load(ctx, runtime.LoadOptions{Pack: opt.Pack, KV: opt.KV, Progress: progress})
 		if err != nil {
 			return nil, err
 		}
@@ -93,6 +113,24 @@ func (b *bed) load(ctx context.Context, opt *Options, threads int) (*runtime.Mod
 		b.threads[threads] = b.m.WithThreads(threads)
 	}
 	return b.threads[threads], nil
+}
+
+// load loads the model. What is made for the purpose is gone when the model is closed.
+func (s *Source) load(ctx context.Context, opt runtime.LoadOptions) (*runtime.Model, error) {
+	if s.Synthetic == nil {
+		return runtime.LoadContext(ctx, s.Path, opt)
+	}
+	dir, err := os.MkdirTemp("", "llada-bench-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path, x := filepath.Join(dir, "model.gguf"), *s.Synthetic
+	x.Progress = opt.Progress
+	if err := Synthesize(ctx, path, x); err != nil {
+		return nil, err
+	}
+	return runtime.LoadContext(ctx, path, opt)
 }
 
 // close gives the model back.

@@ -1,5 +1,9 @@
 // Package bench measures how fast models run, and makes models to measure with.
 //
+// [Run] runs tests ([Scenario], most easily made by a [Grid]) on models and beside other
+// programs, with what the machine can do at most ([Meter]) measured between their
+// repetitions. docs/bench.md says what the tests are and what their figures mean.
+//
 // # Random models
 //
 // [Synthesize] writes a GGUF file with random weights, [SynthesizeHF] a checkpoint

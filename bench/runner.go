@@ -178,6 +178,9 @@ func (r *run) newTrial(b *bed, s Scenario) *trial {
 func (t *trial) describe(m *runtime.Model, s Scenario) {
 	row := &t.row
 	row.Type, row.Pack = t.bed.typeName(), string(m.Packed)
+	if larger, _, _ := m.Larger(); larger && m.Packed != runtime.PackMemory {
+		row.Warnings = append(row.Warnings, "the model is larger than the memory that is free: weights come from the disk at every step")
+	}
 	row.TypeK, row.TypeV = string(m.KV), string(m.KV)
 	switch s.Kind {
 	case Prefill:

@@ -106,6 +106,7 @@ func benchSteps(b *testing.B, m *runtime.Model) {
 				}
 				ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 				b.ReportMetric(ms(best.Total), "best-ms")
+				b.ReportMetric(ms(best.Projections), "projections-ms")
 				b.ReportMetric(ms(best.Attention), "attention-ms")
 				b.ReportMetric(ms(best.FFN), "ffn-ms")
 				b.ReportMetric(ms(best.Head), "head-ms")

@@ -9,6 +9,7 @@ import (
 // execute runs one command line. It returns the first error of standard output
 // before any other, which may be its consequence.
 func (e *env) execute(ctx context.Context, args []string) error {
+	e.args = args[1:]
 	app := &cli.App{
 		Name:            "llada",
 		Usage:           "convert, run and examine LLaDA2 diffusion language models",
@@ -26,7 +27,7 @@ func (e *env) execute(ctx context.Context, args []string) error {
 		DisableSliceFlagSeparator: true,
 
 		Commands: []*cli.Command{
-			e.demoCommand(), e.convertCommand(), e.quantizeCommand(), e.imatrixCommand(), e.inspectCommand(), e.verifyCommand(), e.kldCommand(), e.synthCommand(),
+			e.demoCommand(), e.convertCommand(), e.quantizeCommand(), e.imatrixCommand(), e.inspectCommand(), e.verifyCommand(), e.kldCommand(), e.benchCommand(), e.synthCommand(),
 			e.tokenizeCommand(), e.runCommand(), e.logitsCommand(), e.doctorCommand(), e.planCommand(), e.versionCommand(), helpCommand(),
 		},
 		Action: func(c *cli.Context) error {

@@ -12,6 +12,7 @@ import (
 
 // env is what a command talks to.
 type env struct {
+	args           []string // of the command line, without the program
 	stdin          io.Reader
 	stdout, stderr *output
 }

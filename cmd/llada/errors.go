@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os/exec"
 	"strings"
 	"syscall"
 
@@ -41,7 +42,7 @@ func exitCode(err error) int {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return 4
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission),
-		errors.Is(err, convert.ErrSpace), errors.Is(err, syscall.ENOSPC):
+		errors.Is(err, exec.ErrNotFound), errors.Is(err, convert.ErrSpace), errors.Is(err, syscall.ENOSPC):
 		return 3
 	}
 	return 1

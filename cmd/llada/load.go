@@ -10,16 +10,20 @@ import (
 
 // loadFlags say how a model is loaded.
 func loadFlags() []cli.Flag {
-	return []cli.Flag{
-		threadsFlag(),
-		&cli.StringFlag{
-			Name: "pack", DefaultText: "memory, or none if there is too little",
-			Usage: "`WHERE` weights lie in the order of the kernels: memory; file, beside the model, for later loads; or none",
-		},
-		&cli.StringFlag{
-			Name: "kv-type", DefaultText: "f32 for weights of float types, else f16",
-			Usage: "`TYPE` of the attention cache: f32; f16, half as large and faster; or q8_0, a quarter as large and approximate",
-		},
+	return []cli.Flag{threadsFlag(), packFlag(), kvFlag()}
+}
+
+func packFlag() cli.Flag {
+	return &cli.StringFlag{
+		Name: "pack", DefaultText: "memory, or none if there is too little",
+		Usage: "`WHERE` weights lie in the order of the kernels: memory; file, beside the model, for later loads; or none",
+	}
+}
+
+func kvFlag() cli.Flag {
+	return &cli.StringFlag{
+		Name: "kv-type", DefaultText: "f32 for weights of float types, else f16",
+		Usage: "`TYPE` of the attention cache: f32; f16, half as large and faster; or q8_0, a quarter as large and approximate",
 	}
 }
 
