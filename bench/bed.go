@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -50,17 +47,13 @@ func newBed(source Source, scenarios []Scenario) (*bed, error) {
 	}
 	b := &bed{source: source, threads: map[int]*runtime.Model{}}
 	if x := source.Synthetic; x != nil {
-		b.config = x.Config
-		for _, t := range x.Config.Tensors() {
-			info := gguf.TensorInfo{Type: x.Type}
-			if t.Exact() {
-				info.Type = gguf.F32
-			}
-			for _, n := range slices.Backward(t.Shape) {
-				info.Dims = append(info.Dims, uint64(n))
-			}
-			b.size += info.Bytes()
-			b.params += info.Elements()
+		infos, size, err := x.infos()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", source.Name, err)
+		}
+		b.config, b.size = x.Config, size
+		for i := range infos {
+			b.params += infos[i].Elements()
 		}
 	} else {
 		f, err := gguf.Open(source.Path)
@@ -120,17 +113,9 @@ func (s *Source) load(ctx context.Context, opt runtime.LoadOptions) (*runtime.Mo
 	if s.Synthetic == nil {
 		return runtime.LoadContext(ctx, s.Path, opt)
 	}
-	dir, err := os.MkdirTemp("", "llada-bench-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	path, x := filepath.Join(dir, "model.gguf"), *s.Synthetic
+	x := *s.Synthetic
 	x.Progress = opt.Progress
-	if err := Synthesize(ctx, path, x); err != nil {
-		return nil, err
-	}
-	return runtime.LoadContext(ctx, path, opt)
+	return LoadSynthetic(ctx, "", x, opt)
 }
 
 // close gives the model back.

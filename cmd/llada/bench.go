@@ -38,9 +38,13 @@ func (e *env) benchCommand() *cli.Command {
 			"so that steps write a fixed number of tokens whatever the model predicts, at threshold 1 and where weights are random.",
 		Flags: []cli.Flag{
 			&cli.StringSliceFlag{Name: "model", Aliases: []string{"m"}, Usage: "GGUF `FILE`; repeatable"},
-			&cli.StringFlag{Name: "synthetic", Usage: "measure random weights of a `SHAPE`, such as mini, flash or tiny"},
+			&cli.StringFlag{Name: "synthetic", Usage: "measure random weights of a `SHAPE`: " + bench.ShapeForm},
 			&cli.IntFlag{Name: "layers", Usage: "leave `N` layers of the shape", DefaultText: "all"},
 			list("type", "", "`LIST` of types of random weights", "q4_0"),
+			&cli.Float64Flag{
+				Name: "experts-touched", DefaultText: "left to chance",
+				Usage: "`N` different experts of a layer that 32 tokens of random weights use together: about 70 in LLaDA2.0-mini",
+			},
 			list("tests", "", "`LIST` of tests", "pp,step,step/half,commit,block,gen"),
 			list("n-prompt", "p", "`LIST` of tokens of pp; 0 leaves it out", "512"),
 			list("n-gen", "n", "`LIST` of tokens of gen; 0 leaves it out", "128"),
@@ -223,7 +227,7 @@ func sources(c *cli.Context) (all []bench.Source, err error) {
 		all = append(all, bench.Source{Path: path})
 	}
 	if !c.IsSet("synthetic") {
-		for _, name := range []string{"layers", "type"} {
+		for _, name := range []string{"layers", "type", "experts-touched"} {
 			if c.IsSet(name) {
 				return nil, usagef("--%s is for --synthetic", name)
 			}
@@ -254,9 +258,13 @@ func sources(c *cli.Context) (all []bench.Source, err error) {
 		if err != nil {
 			return nil, usagef("--type: %w", err)
 		}
+		x := bench.Synthetic{Config: config, Type: typ, Seed: 1, Touched: c.Float64("experts-touched")}
+		if err := x.Check(); err != nil {
+			return nil, usagef("--synthetic: %w", err)
+		}
 		all = append(all, bench.Source{
 			Name:      fmt.Sprintf("synthetic %s %s", c.String("synthetic"), typ),
-			Synthetic: &bench.Synthetic{Config: config, Type: typ},
+			Synthetic: &x,
 		})
 	}
 	return all, nil
