@@ -34,7 +34,7 @@ func (e *env) benchCommand() *cli.Command {
 			"Tests: ppN fills the cache with N tokens of a prompt; stepB is one denoising forward over a block of B with logits of\n" +
 			"all rows, stepB/L with logits of L; commitB is the forward that makes a finished block final; blockB denoises a block\n" +
 			"in a forced number of steps; genN generates N tokens. Without a number, pp is of -p, gen of -n, the others of --block-length.\n" +
-			"Lists have values, ranges a-b, a-b+step and a-b*mult between commas; all combinations are measured. A schedule is forced,\n" +
+			"Lists have numbers or names, and ranges a-b, a-b+step and a-b*mult, between commas; all combinations are measured. A schedule is forced,\n" +
 			"so that steps write a fixed number of tokens whatever the model predicts, at threshold 1 and where weights are random.",
 		Flags: []cli.Flag{
 			&cli.StringSliceFlag{Name: "model", Aliases: []string{"m"}, Usage: "GGUF `FILE`; repeatable"},
