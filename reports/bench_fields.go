@@ -74,19 +74,28 @@ func (f *field) text() string {
 func (b *Bench) csv(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	row := func(all []field, text func(*field) string) {
+		var cells []string
 		for i := range all {
-			if i > 0 {
-				out.WriteByte(',')
-			}
-			out.WriteString(`"` + strings.ReplaceAll(text(&all[i]), `"`, `""`) + `"`)
+			cells = append(cells, text(&all[i]))
 		}
-		out.WriteByte('\n')
+		writeCSV(out, cells)
 	}
 	row(fields(reflect.ValueOf(benchLine{}), ""), func(f *field) string { return f.name })
 	for _, line := range b.lines() {
 		row(fields(reflect.ValueOf(line), ""), (*field).text)
 	}
 	return out.Flush()
+}
+
+// writeCSV writes a line, whose error is that of the flush.
+func writeCSV(out *bufio.Writer, cells []string) {
+	for i, cell := range cells {
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		out.WriteString(`"` + strings.ReplaceAll(cell, `"`, `""`) + `"`)
+	}
+	out.WriteByte('\n')
 }
 
 // sql writes statements for SQLite that put every test into the table llada_bench.

@@ -3,42 +3,16 @@ package reports
 import (
 	"fmt"
 	"io"
-	"math"
-	"path"
 	"slices"
-	"strconv"
 	"strings"
 )
 
-// nothing stands in cells for what is not known, or does not exist for a test.
-const nothing = "-"
-
-// column is a column of the table of tests. Cells that are "" have no value.
-type column struct {
-	name  string
-	right bool
-	cell  func(t *Test) string
-	show  func(values []string) bool // given the different values there are; nil: always
-}
-
-// unless shows a column like llama-bench: if tests differ in it, or if it is not what it
-// usually is.
-func unless(usual ...string) func([]string) bool {
-	return func(values []string) bool {
-		return len(values) > 1 || len(values) == 1 && !slices.Contains(usual, values[0])
-	}
-}
-
-// differing shows a column if tests differ in it.
-func differing(values []string) bool { return len(values) > 1 }
-
-// known shows a column if it has any value.
-func known(values []string) bool { return len(values) > 0 }
-
-func benchColumns() []column {
-	return []column{
+// benchColumns are the columns of the table of tests, with marks behind the names of
+// some, and with files if names do not tell models apart.
+func benchColumns(marks map[*Test]string, files bool) []column[Test] {
+	return []column[Test]{
 		{"model", false, func(t *Test) string { return t.Type }, nil},
-		{"file", false, func(t *Test) string { return path.Base(strings.ReplaceAll(t.Model, `\`, "/")) }, nil}, // see markdown
+		{"file", false, func(t *Test) string { return fileName(t.Model) }, func([]string) bool { return files }},
 		{"size", true, func(t *Test) string { return gibibytes(t.Size) }, nil},
 		{"params", true, func(t *Test) string { return billions(t.Params) }, nil},
 		{"backend", false, func(t *Test) string { return t.Backends }, nil},
@@ -55,7 +29,7 @@ func benchColumns() []column {
 		{"profile", false, func(t *Test) string { return t.Profile }, unless("exact")},
 		{"class", false, func(t *Test) string { return t.Class }, unless("exact")},
 		{"schedule", false, func(t *Test) string { return t.Schedule }, differing},
-		{"test", true, func(t *Test) string { return t.Name }, nil},
+		{"test", true, func(t *Test) string { return t.Name + marks[t] }, nil},
 		{"t/s", true, tokensPerSecond, nil},
 		{"ms/forward", true, forwardTime, known},
 		{"tokens/forward", true, func(t *Test) string { return decimals(t.TPF) }, known},
@@ -72,49 +46,19 @@ func (b *Bench) markdown(w io.Writer) error {
 	for _, other := range b.Imported {
 		tests = append(tests, other.Tests...)
 		for _, note := range other.Notes {
-			general = append(general, path.Base(other.Source)+": "+note)
+			general = append(general, fileName(other.Source)+": "+note)
 		}
 	}
 	var notes []string // numbered, of tests
-	marks := make([]string, len(tests))
+	marks := map[*Test]string{}
 	for i := range tests {
 		warnings := tests[i].Warnings
 		if tests[i].Error != "" {
 			warnings = append([]string{"failed: " + tests[i].Error}, warnings...)
 		}
-		marks[i] = footnotes(&notes, warnings)
+		marks[&tests[i]] = footnotes(&notes, warnings)
 	}
-	columns := benchColumns()
-	// Files are told apart where the model's name does not do it.
-	columns[1].show = func([]string) bool { return ambiguous(tests) }
-	var table Table
-	table.Rows = make([][]string, len(tests))
-	for _, c := range columns {
-		cells, values := make([]string, len(tests)), []string(nil)
-		for i := range tests {
-			cells[i] = c.cell(&tests[i])
-			if cells[i] != "" && !slices.Contains(values, cells[i]) {
-				values = append(values, cells[i])
-			}
-		}
-		if c.show != nil && !c.show(values) {
-			continue
-		}
-		if c.right {
-			table.Right = append(table.Right, len(table.Header))
-		}
-		table.Header = append(table.Header, c.name)
-		for i, cell := range cells {
-			if cell == "" {
-				cell = nothing
-			}
-			if c.name == "test" {
-				cell += marks[i]
-			}
-			table.Rows[i] = append(table.Rows[i], cell)
-		}
-	}
-	if err := table.Markdown(w); err != nil {
+	if err := columnsTable(benchColumns(marks, ambiguous(tests)), tests).Markdown(w); err != nil {
 		return err
 	}
 	return writeNotes(w, "build: "+b.Program.describe(), slices.Concat(numbered(notes), general, b.remarks()))
@@ -152,18 +96,6 @@ func (b *Bench) remarks() []string {
 		all = append(all, "warning: "+warning)
 	}
 	return all
-}
-
-// writeNotes writes lines under a table: a first one alone, as llama-bench has it, and a
-// list.
-func writeNotes(w io.Writer, first string, list []string) error {
-	var text strings.Builder
-	text.WriteString("\n" + markdownText(first) + "\n\n")
-	for _, note := range list {
-		text.WriteString("- " + markdownText(note) + "\n")
-	}
-	_, err := io.WriteString(w, text.String())
-	return err
 }
 
 // footnotes appends to notes what is new, and returns the marks of all.
@@ -239,29 +171,6 @@ func (l *Limits) describe() string {
 		part(l.Int8, " of 8-bit"), part(l.Float, " of float"))
 }
 
-// list joins what is not empty.
-func list(parts ...string) string {
-	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
-	if len(parts) == 0 {
-		return "unknown"
-	}
-	return strings.Join(parts, ", ")
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
-func prefixed(prefix, text string) string {
-	if text == "" {
-		return ""
-	}
-	return prefix + text
-}
-
 func tokensPerSecond(t *Test) string {
 	if t.AvgTS == 0 {
 		return ""
@@ -291,58 +200,4 @@ func rate(amount, ns, share float64) string {
 		text += fmt.Sprintf(" (%.0f %%)", 100*share)
 	}
 	return text
-}
-
-// significant formats a number with four digits, or all of a whole part.
-func significant(x float64) string {
-	if x == 0 || math.Abs(x) >= 1000 {
-		return strconv.FormatFloat(x, 'f', 0, 64)
-	}
-	digits := 3 - int(math.Floor(math.Log10(math.Abs(x))))
-	return strconv.FormatFloat(x, 'f', min(max(digits, 0), 6), 64)
-}
-
-// The following are empty for 0, which stands for what is not known.
-
-func count(n int) string {
-	if n == 0 {
-		return ""
-	}
-	return strconv.Itoa(n)
-}
-
-func number(x float64) string {
-	if x == 0 {
-		return ""
-	}
-	return strconv.FormatFloat(x, 'g', 6, 64)
-}
-
-func decimals(x float64) string {
-	if x == 0 {
-		return ""
-	}
-	return strconv.FormatFloat(x, 'f', 2, 64)
-}
-
-// gibibytes formats a size as llama-bench does.
-func gibibytes(n uint64) string {
-	switch {
-	case n == 0:
-		return ""
-	case n < 1<<30:
-		return fmt.Sprintf("%.2f MiB", float64(n)/(1<<20))
-	}
-	return fmt.Sprintf("%.2f GiB", float64(n)/(1<<30))
-}
-
-// billions formats a number of weights as llama-bench does.
-func billions(n uint64) string {
-	switch {
-	case n == 0:
-		return ""
-	case n < 1e9:
-		return fmt.Sprintf("%.2f M", float64(n)/1e6)
-	}
-	return fmt.Sprintf("%.2f B", float64(n)/1e9)
 }
