@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,6 +56,15 @@ func settings() []setting {
 		whole("delayed", 0, func(o *runtime.Options) *int { return &o.Delayed }),
 		decimal("kv-keep", false, 1, func(o *runtime.Options) *float64 { return &o.KVKeep }),
 	}
+}
+
+// SweepSettings lists what a grid can have.
+func SweepSettings() []string {
+	names := []string{"threads"}
+	for _, s := range settings() {
+		names = append(names, s.name)
+	}
+	return names
 }
 
 func policyNames() []string {
@@ -165,9 +175,7 @@ func ParseSweepGrid(text string) (*SweepGrid, error) {
 		cells *= len(g.threads)
 		delete(given, "threads")
 	}
-	names := []string{"threads"}
 	for _, s := range settings() {
-		names = append(names, s.name)
 		list := given[s.name]
 		if list == "" {
 			continue
@@ -182,8 +190,8 @@ func ParseSweepGrid(text string) (*SweepGrid, error) {
 		}
 		g.axes = append(g.axes, sweepAxis{s, values})
 	}
-	for name := range given {
-		return nil, fmt.Errorf("%.40q is not one of %s", name, strings.Join(names, ", "))
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		return nil, fmt.Errorf("%.40q is not one of %s", name, strings.Join(SweepSettings(), ", "))
 	}
 	return g, nil
 }
