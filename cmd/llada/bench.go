@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
-	"slices"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -36,7 +34,7 @@ func (e *env) benchCommand() *cli.Command {
 			"in a forced number of steps; genN generates N tokens. Without a number, pp is of -p, gen of -n, the others of --block-length.\n" +
 			"Lists have numbers or names, and ranges a-b, a-b+step and a-b*mult, between commas; all combinations are measured. A schedule is forced,\n" +
 			"so that steps write a fixed number of tokens whatever the model predicts, at threshold 1 and where weights are random.",
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.StringSliceFlag{Name: "model", Aliases: []string{"m"}, Usage: "GGUF `FILE`; repeatable"},
 			&cli.StringFlag{Name: "synthetic", Usage: "measure random weights of a `SHAPE`: " + bench.ShapeForm},
 			&cli.IntFlag{Name: "layers", Usage: "leave `N` layers of the shape", DefaultText: "all"},
@@ -59,10 +57,8 @@ func (e *env) benchCommand() *cli.Command {
 			&cli.BoolFlag{Name: "interleave", Usage: "let repetitions of all tests take turns, against noise; loads all models at once"},
 			&cli.StringSliceFlag{Name: "external", Usage: "time another program's `COMMAND` as a process, too; quotes work, for more name a shell: sh -c '…'; repeatable"},
 			&cli.StringSliceFlag{Name: "import", Usage: "show results of llama-bench from a JSON `FILE` beside ours; repeatable"},
-			list("output", "o", "`LIST` of forms to print: "+strings.Join(reports.BenchForms(), ", "), "md"),
-			&cli.StringFlag{Name: "out", Usage: "`FILE` for the result as JSON"},
 			packFlag(), kvFlag(),
-		},
+		}, resultFlags(reports.BenchForms())...),
 		Action: e.bench,
 	}
 }
@@ -76,32 +72,19 @@ func (e *env) bench(c *cli.Context) (err error) {
 		return err
 	}
 	opt.Command = e.args
-	forms := []string{"md"}
-	if c.IsSet("output") {
-		if forms, err = bench.Names(c.StringSlice("output")...); err != nil {
-			return usagef("--output: %w", err)
-		}
-	}
-	for _, form := range forms {
-		if !slices.Contains(reports.BenchForms(), form) {
-			return usagef("--output: %.40q is not one of %s", form, strings.Join(reports.BenchForms(), ", "))
-		}
-	}
 	imported, err := importResults(c.StringSlice("import"))
 	if err != nil {
 		return err
 	}
-	var out *newFile
-	if c.IsSet("out") {
-		if out, err = createBench(c, opt); err != nil {
-			return err
-		}
-		defer func() {
-			if out != nil {
-				out.discard()
-			}
-		}()
+	inputs := c.StringSlice("import")
+	for _, m := range opt.Models {
+		inputs = append(inputs, m.Path)
 	}
+	out, err := newResultOutput(c, reports.BenchForms(), inputs...)
+	if err != nil {
+		return err
+	}
+	defer out.close()
 	bar := newProgress(e.stderr, "")
 	opt.Progress = func(done, total int, next string) {
 		bar.what, bar.unit = next, "repetitions"
@@ -121,20 +104,8 @@ func (e *env) bench(c *cli.Context) (err error) {
 	}
 	// Of an interrupted benchmark, what there is.
 	result.Imported = imported
-	if out != nil {
-		if failed := result.Write(out, "json"); failed != nil {
-			return errors.Join(err, failed)
-		}
-		failed := out.commit()
-		out = nil
-		if failed != nil {
-			return errors.Join(err, failed)
-		}
-	}
-	for _, form := range forms {
-		if failed := result.Write(e.stdout, form); failed != nil {
-			return errors.Join(err, failed)
-		}
+	if failed := out.write(e.stdout, result); failed != nil {
+		return errors.Join(err, failed)
 	}
 	return errors.Join(err, e.judge(result))
 }
@@ -285,26 +256,6 @@ func importResults(paths []string) (all []reports.Imported, err error) {
 		all = append(all, reports.Imported{Source: path, Tests: tests, Notes: notes})
 	}
 	return all, nil
-}
-
-// createBench creates the result's file, which must be none of the inputs.
-func createBench(c *cli.Context, opt bench.Options) (*newFile, error) {
-	path := c.String("out")
-	if path == "" {
-		return nil, usagef("--out is empty; see llada bench --help")
-	}
-	inputs := c.StringSlice("import")
-	for _, m := range opt.Models {
-		inputs = append(inputs, m.Path)
-	}
-	if to, err := os.Stat(path); err == nil {
-		for _, input := range inputs {
-			if from, err := os.Stat(input); err == nil && os.SameFile(from, to) {
-				return nil, usagef("--out: %s is read, and would be overwritten", path)
-			}
-		}
-	}
-	return createFile(path)
 }
 
 // thisProgram describes it.

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"lladakit/bench"
+)
+
+// resultFlags say in which forms a result is printed, and where it is kept.
+func resultFlags(forms []string) []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "output", Aliases: []string{"o"}, Usage: "`LIST` of forms to print: " + strings.Join(forms, ", "), DefaultText: "md"},
+		&cli.BoolFlag{Name: "json", Usage: "print the result as JSON, as -o json does"},
+		&cli.StringFlag{Name: "out", Usage: "`FILE` for the result as JSON"},
+	}
+}
+
+// resultOutput is where a result goes.
+type resultOutput struct {
+	forms []string
+	file  *newFile // nil without --out
+}
+
+// newResultOutput reads the flags, and creates the file, which must be none of the
+// inputs. The caller closes what it returns.
+func newResultOutput(c *cli.Context, forms []string, inputs ...string) (*resultOutput, error) {
+	o := &resultOutput{forms: []string{"md"}}
+	var err error
+	switch {
+	case c.Bool("json") && c.IsSet("output"):
+		return nil, usagef("--json is -o json: give one of them")
+	case c.Bool("json"):
+		o.forms = []string{"json"}
+	case c.IsSet("output"):
+		if o.forms, err = bench.Names(c.StringSlice("output")...); err != nil {
+			return nil, usagef("--output: %w", err)
+		}
+	}
+	for _, form := range o.forms {
+		if !slices.Contains(forms, form) {
+			return nil, usagef("--output: %.40q is not one of %s", form, strings.Join(forms, ", "))
+		}
+	}
+	if !c.IsSet("out") {
+		return o, nil
+	}
+	path := c.String("out")
+	if path == "" {
+		return nil, usagef("--out is empty; see llada %s --help", c.Command.Name)
+	}
+	if to, err := os.Stat(path); err == nil {
+		for _, input := range inputs {
+			if from, err := os.Stat(input); err == nil && os.SameFile(from, to) {
+				return nil, usagef("--out: %s is read, and would be overwritten", path)
+			}
+		}
+	}
+	o.file, err = createFile(path)
+	return o, err
+}
+
+// write writes a result, to the file first.
+func (o *resultOutput) write(w io.Writer, result interface {
+	Write(w io.Writer, form string) error
+}) error {
+	if o.file != nil {
+		if err := result.Write(o.file, "json"); err != nil {
+			return err
+		}
+		file := o.file
+		o.file = nil
+		if err := file.commit(); err != nil {
+			return err
+		}
+	}
+	for _, form := range o.forms {
+		if err := result.Write(w, form); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// close removes the file if there was no result.
+func (o *resultOutput) close() {
+	if o.file != nil {
+		o.file.discard()
+	}
+}
