@@ -192,3 +192,17 @@ func TestBenchRefusesForms(t *testing.T) {
 		}
 	}
 }
+
+// Notes that differ in numbers alone are one, with ranges.
+func TestBenchFootnotes(t *testing.T) {
+	b := fixture()
+	b.Tests = b.Tests[:3]
+	b.Tests[0].Warnings = []string{"others computed on 1.04 of 2 processors"}
+	b.Tests[1].Warnings = []string{"others computed on 0.9 of 2 processors", "stolen: 3 %"}
+	b.Tests[2].Warnings = []string{"stolen: 12 %", "others computed on 1.5 of 2 processors"}
+	text := inForm(t, b, "md")
+	assert.Contains(t, text, "pp512 (1) ")
+	assert.Contains(t, text, "step32 (1) (2) ")
+	assert.Contains(t, text, "step32/16 (2) (1) ")
+	assert.Contains(t, text, "\n- (1) others computed on 0.9 to 1.5 of 2 processors\n- (2) stolen: 3 to 12 %\n- machine")
+}

@@ -49,19 +49,19 @@ func (b *Bench) markdown(w io.Writer) error {
 			general = append(general, fileName(other.Source)+": "+note)
 		}
 	}
-	var notes []string // numbered, of tests
+	var notes footnotes
 	marks := map[*Test]string{}
 	for i := range tests {
 		warnings := tests[i].Warnings
 		if tests[i].Error != "" {
 			warnings = append([]string{"failed: " + tests[i].Error}, warnings...)
 		}
-		marks[&tests[i]] = footnotes(&notes, warnings)
+		marks[&tests[i]] = notes.add(warnings)
 	}
 	if err := columnsTable(benchColumns(marks, ambiguous(tests)), tests).Markdown(w); err != nil {
 		return err
 	}
-	return writeNotes(w, "build: "+b.Program.describe(), slices.Concat(numbered(notes), general, b.remarks()))
+	return writeNotes(w, "build: "+b.Program.describe(), slices.Concat(notes.list(), general, b.remarks()))
 }
 
 // remarks are what is said of all our tests.
@@ -94,28 +94,6 @@ func (b *Bench) remarks() []string {
 	}
 	for _, warning := range b.Machine.Warnings {
 		all = append(all, "warning: "+warning)
-	}
-	return all
-}
-
-// footnotes appends to notes what is new, and returns the marks of all.
-func footnotes(notes *[]string, texts []string) string {
-	var marks strings.Builder
-	for _, text := range texts {
-		i := slices.Index(*notes, text)
-		if i < 0 {
-			i = len(*notes)
-			*notes = append(*notes, text)
-		}
-		fmt.Fprintf(&marks, " (%d)", i+1)
-	}
-	return marks.String()
-}
-
-func numbered(notes []string) []string {
-	var all []string
-	for i, note := range notes {
-		all = append(all, fmt.Sprintf("(%d) %s", i+1, note))
 	}
 	return all
 }
