@@ -6,6 +6,8 @@
 //
 // # Random models
 //
+// [Sweep] has models answer prompts with many settings, for how fast and how good each is.
+//
 // [Synthesize] writes a GGUF file with random weights, [SynthesizeHF] a checkpoint
 // folder, and [LoadSynthetic] loads a model whose file has no name, so that a machine
 // can be measured before 30 GB are downloaded. How long a pass takes depends on the
