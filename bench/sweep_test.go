@@ -47,7 +47,7 @@ func sweepOf(t testing.TB, grid string, prompts int, models ...string) bench.Swe
 	require.NoError(t, err)
 	words, err := tiny.WordProblems()
 	require.NoError(t, err)
-	opt := bench.SweepOptions{Models: models, Grid: g, GenLength: 96, Data: "tiny"}
+	opt := bench.SweepOptions{Models: models, Grid: g, GenLength: 48, Data: "tiny"}
 	for _, p := range words[:prompts] {
 		opt.Prompts = append(opt.Prompts, p.User())
 	}
@@ -85,7 +85,7 @@ func TestSweep(t *testing.T) {
 			assert.Equal(t, [][]string{{"0.95", "32"}, {"0.3", "16"}, {"0.95", "16"}}[j%3], c.Values)
 			assert.Equal(t, j%3 == 0, c.Recommended)
 			o := m.Defaults()
-			o.GenLength = 96
+			o.GenLength = 48
 			if j%3 > 0 {
 				o.BlockLength = 16
 			}
