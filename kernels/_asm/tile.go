@@ -24,10 +24,10 @@ const ahead = 4096
 
 // A format is how packed weights become codes and scales.
 type format struct {
-	name    string
-	size    int  // bytes of a block of eight rows
-	nibbles bool // whether codes are taken from halfs of bytes
-	emit    func(*tiler)
+	name  string
+	size  int  // bytes of a block of eight rows
+	masks bool // whether the mask of nibbles has a register
+	emit  func(*tiler)
 }
 
 var formats = []format{
@@ -55,7 +55,7 @@ var formats = []format{
 		t.sumBytes(16)
 		t.addScaled(t.scales(0), 0)
 	}},
-	{"IQ4_NL", 8 * 18, true, func(t *tiler) {
+	{"IQ4_NL", 8 * 18, false, func(t *tiler) {
 		t.sumLookups(16)
 		t.addScaled(t.scales(0), 0)
 	}},
@@ -85,8 +85,9 @@ type tiler struct {
 	sum []VecVirtual // of the block: a whole number for each of eight rows
 	acc []VecVirtual // of the row
 
-	ones, mask VecVirtual // 1 in 16 bits, 15 in 8
-	local      Mem        // in blocks of 256 weights: eight vectors of factors, eight of offsets, one of scales
+	ones  VecVirtual // 1 in 16 bits
+	mask  Op         // 15 in 8 bits
+	local Mem        // in blocks of 256 weights: eight vectors of factors, eight of offsets, one of scales
 }
 
 func tile(f format, rows int) {
@@ -107,7 +108,7 @@ func tile(f format, rows int) {
 	} else {
 		t.ones = loaded(words(1))
 	}
-	if f.nibbles {
+	if t.mask = whole(bytes(15)); f.masks {
 		t.mask = loaded(bytes(15))
 	}
 
@@ -273,11 +274,22 @@ func shift(v VecVirtual, n int) {
 
 // sumBytes sums up 32 weights of 8 bits from disp on.
 func (t *tiler) sumBytes(disp int) {
+	m := &signedMultiplier{tiler: t}
 	for g := range 8 {
-		q := YMM()
+		q, a := YMM(), YMM()
 		VMOVDQU(Mem{Base: t.w, Disp: disp + 32*g}, q)
-		t.multiplySigned(q, g, g == 0)
+		if t.rows < 4 {
+			VPABSB(q, a)
+		} else {
+			// These go to any port; VPABSB goes to the two of VPSIGNB, which
+			// are busy with four rows.
+			VPXOR(a, a, a)
+			VPSUBB(q, a, a)
+			VPMINUB(q, a, a)
+		}
+		m.multiply(q, a, g)
 	}
+	m.add()
 }
 
 // valuesIQ4NL are ValuesIQ4_NL of package kernels.
@@ -290,32 +302,68 @@ func (t *tiler) sumLookups(disp int) {
 	for i, v := range valuesIQ4NL {
 		half[i/8] |= uint64(uint8(v)) << (i % 8 * 8)
 	}
+	m := &signedMultiplier{tiler: t}
 	for g := range 8 {
-		q, table := t.nibbles(Mem{Base: t.w, Disp: disp + 32*(g%4)}, g/4), YMM()
+		q, table, a := t.nibbles(Mem{Base: t.w, Disp: disp + 32*(g%4)}, g/4), YMM(), YMM()
 		VMOVDQU(vector(half[0], half[1]), table)
 		VPSHUFB(q, table, q)
-		t.multiplySigned(q, g, g == 0)
+		VPABSB(q, a)
+		m.multiply(q, a, g)
+	}
+	m.add()
+}
+
+// A signedMultiplier sums up products of signed codes. The unsigned factor is the
+// magnitude of the weight, which moves its sign to the activation: all sums of two
+// then fit into 16 bits, but not those of four.
+//
+// Two rows are taken together, and added up only after the next two are multiplied.
+// Each step of a row needs the one before it, and on Zen 3 steps that come too early
+// fill the queues of the few ports that multiply.
+type signedMultiplier struct {
+	*tiler
+	late []product // multiplied, but not in sum yet
+}
+
+// A product is of one row and one group of weights, in 16 bits.
+type product struct {
+	row   int
+	v     VecVirtual
+	first bool // whether sum has none of the row before it
+}
+
+// multiply multiplies the codes q, of group g of four weights, whose magnitudes are
+// a, with those of all rows.
+func (m *signedMultiplier) multiply(q, a VecVirtual, g int) {
+	for r := 0; r < m.rows; r += 2 {
+		var p []product
+		for i := r; i < min(r+2, m.rows); i++ {
+			x := YMM()
+			VPBROADCASTD(m.operand(i, 4*g), x)
+			p = append(p, product{i, x, g == 0})
+		}
+		for _, p := range p {
+			VPSIGNB(q, p.v, p.v)
+		}
+		for _, p := range p {
+			VPMADDUBSW(p.v, a, p.v)
+		}
+		m.add()
+		m.late = p
 	}
 }
 
-// multiplySigned multiplies the signed codes q, of group g of four weights, with
-// those of all rows. The unsigned factor is the magnitude of the weight, which moves
-// its sign to the activation: all sums of two then fit into 16 bits.
-func (t *tiler) multiplySigned(q VecVirtual, g int, first bool) {
-	a := YMM()
-	VPABSB(q, a)
-	for r := range t.sum {
-		p := YMM()
-		VPBROADCASTD(t.operand(r, 4*g), p)
-		VPSIGNB(q, p, p)
-		VPMADDUBSW(p, a, p)
-		VPMADDWD(t.ones, p, p)
-		if first {
-			t.sum[r] = p
+// add adds up what is late.
+func (m *signedMultiplier) add() {
+	for _, p := range m.late {
+		VPMADDWD(m.ones, p.v, p.v)
+		if p.first {
+			m.sum[p.row] = p.v
 		} else {
-			VPADDD(p, t.sum[r], t.sum[r])
+			VPADDD(p.v, m.sum[p.row], m.sum[p.row])
 		}
 	}
+	m.late = nil
 }
 
 // once returns an operand of all rows, in a register if that saves loads.
