@@ -28,7 +28,7 @@ func (e *env) planCommand() *cli.Command {
 		&cli.BoolFlag{Name: "check", Usage: "run what was predicted, on the file or a random model of the shape, and print how far off it was"},
 		&cli.BoolFlag{Name: "json", Usage: "print the plan as JSON"},
 	}
-	for _, f := range recipeFlags(convertTarget) {
+	for _, f := range recipeFlags(convertTarget + ", or with --shape " + shapeTarget) {
 		if slices.Contains(formatFlags, f.Names()[0]) {
 			flags = append(flags, f)
 		}
@@ -45,6 +45,9 @@ func (e *env) planCommand() *cli.Command {
 
 // formatFlags are those flags of recipes that say which format a tensor gets.
 var formatFlags = []string{"type", "pure", "tensor-type", "output-type", "embedding-type", "expert-type", "recipe"}
+
+// shapeTarget is the type of random models.
+const shapeTarget = "q4_0"
 
 // planOutput is what plan --json prints.
 type planOutput struct {
@@ -142,7 +145,11 @@ var smallerTypes = []string{"q8_0", "q6_k", "q5_k_m", "q4_k_m", "q4_0", "q3_k", 
 
 // plannedRecipe chooses the formats of a checkpoint or a shape.
 func (e *env) plannedRecipe(c *cli.Context, opt *bench.PlanOptions, what string) (string, error) {
-	recipe, err := e.recipe(c, convertTarget)
+	target := convertTarget
+	if what == "shape" {
+		target = shapeTarget
+	}
+	recipe, err := e.recipe(c, target)
 	if err != nil {
 		return "", err
 	}

@@ -15,9 +15,9 @@ import (
 
 // sets names the functions of each file.
 var sets = map[string]func(){
-	"tile":   tiles,
-	"vnni":   tilesVNNI,
-	"peak":   peaks,
+	"tile": tiles,
+	"vnni": tilesVNNI,
+	"peak": peaks, "peakvnni": peaksVNNI,
 	"attend": attends,
 	"pack":   packs,
 	"float":  floats, "vector": vectors, "quantize": quantizers, "search": searches,

@@ -61,3 +61,23 @@ func peak(name string, doc []string, body func(t, sum []VecVirtual, a, b, ones V
 	VZEROUPPER()
 	RET()
 }
+
+// peaksVNNI emits the loop of products with AVX-512 VNNI.
+func peaksVNNI() {
+	TEXT("dots", NOSPLIT, "func(n int)")
+	Doc("dots multiplies and adds n·768 pairs of bytes, as products of weights in blocks do with", "AVX-512 VNNI.")
+	n := Load(Param("n"), GP64())
+	v := make([]VecVirtual, 14) // two inputs and twelve sums
+	for i := range v {
+		v[i] = ZMM()
+		VPXORD(v[i], v[i], v[i])
+	}
+	Label("loop")
+	for _, sum := range v[2:] {
+		VPDPBUSD(v[0], v[1], sum)
+	}
+	DECQ(n)
+	JNZ(LabelRef("loop"))
+	VZEROUPPER()
+	RET()
+}

@@ -11,10 +11,20 @@ import "time"
 
 // Int8 returns how many products of 8-bit weights and activations a core can add
 // up, in GMAC/s.
-func Int8(trials int) float64 { return best(trials, 192, bytes) }
+func Int8(trials int) float64 {
+	if hasVNNI() {
+		return best(trials, 768, dots)
+	}
+	return best(trials, 192, bytes)
+}
 
 // Int4 is Int8 for 4-bit weights, whose sums stay in 16 bits for a while.
-func Int4(trials int) float64 { return best(trials, 192, nibbles) }
+func Int4(trials int) float64 {
+	if hasVNNI() {
+		return best(trials, 768, dots)
+	}
+	return best(trials, 192, nibbles)
+}
 
 // Float is Int8 for float32.
 func Float(trials int) float64 { return best(trials, 96, fma) }

@@ -3,8 +3,10 @@
 package peak
 
 func supported() bool { return false }
+func hasVNNI() bool   { return false }
 
 func bytes(int)       {}
 func nibbles(int)     {}
+func dots(int)        {}
 func fma(int)         {}
 func read(*byte, int) {}
