@@ -71,7 +71,7 @@ func Synthesize(ctx context.Context, path string, x Synthetic) error {
 // temporary files are, and loads it: what it takes of the disk is free again when the
 // model is closed, or the program ends. Its Paths are gone, and so it has no SHA256.
 func LoadSynthetic(ctx context.Context, dir string, x Synthetic, opt runtime.LoadOptions) (*runtime.Model, error) {
-	dir, err := os.MkdirTemp(dir, "llada-synthetic-")
+	dir, err := os.MkdirTemp(dir, ".llada-synthetic-")
 	if err != nil {
 		return nil, err
 	}
