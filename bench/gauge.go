@@ -45,12 +45,13 @@ type productKey struct {
 	cols   int
 	chunk  int // rows that a worker takes at a time
 	packed bool
+	large  bool // pages of memory, which those of files are not
 }
 
 // gaugedMatrix is weights of a kind, and where in them the next product begins.
 type gaugedMatrix struct {
 	kernels.Matrix
-	memory *mmap.File
+	memory *mmap.File // nil for small pages
 	at     int
 }
 
@@ -65,7 +66,9 @@ func newGauge(threads int, part uint64) *gauge {
 func (g *gauge) close() {
 	g.pool.Close()
 	for _, m := range g.matrices {
-		m.memory.Close()
+		if m.memory != nil {
+			m.memory.Close()
+		}
 	}
 }
 
@@ -213,16 +216,20 @@ func (g *gauge) matrix(k productKey) (*gaugedMatrix, error) {
 		bank = packed
 	}
 	rows := max(8, g.part/row/8*8)
-	memory, err := mmap.Memory(rows * row)
-	if err != nil {
-		return nil, err
+	m := &gaugedMatrix{Matrix: kernels.Matrix{Type: k.typ, Rows: rows, Cols: k.cols, Packed: k.packed}}
+	if k.large {
+		if m.memory, err = mmap.Memory(rows * row); err != nil {
+			return nil, err
+		}
+		m.Data = m.memory.Data
+	} else {
+		m.Data = make([]byte, rows*row)
 	}
-	g.pool.Run(len(memory.Data), len(bank), func(_, lo, hi int) {
+	g.pool.Run(len(m.Data), len(bank), func(_, lo, hi int) {
 		for at := lo; at < hi; at += len(bank) {
-			copy(memory.Data[at:hi], bank)
+			copy(m.Data[at:hi], bank)
 		}
 	})
-	m := &gaugedMatrix{kernels.Matrix{Type: k.typ, Rows: rows, Cols: k.cols, Data: memory.Data, Packed: k.packed}, memory, 0}
 	g.matrices[k] = m
 	return m, nil
 }

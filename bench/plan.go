@@ -131,7 +131,7 @@ func newPlanner(opt PlanOptions) (*planner, string, error) {
 	}
 	for _, t := range c.Tensors() {
 		if p.by[t.Role][t.Layer] == nil && !t.Optional {
-			return nil, "", fmt.Errorf("tensor %q is missing, or of a type that cannot be computed with", t.GGUF)
+			return nil, "", fmt.Errorf("tensor %q is missing, or of a size that does not go with the model or a type that cannot be computed with", t.GGUF)
 		}
 	}
 	because := "as uniform routing would"
@@ -161,6 +161,10 @@ func newPlanner(opt PlanOptions) (*planner, string, error) {
 	return p, because, nil
 }
 
+// most is how many rows passes have at most: of a prompt, or of a block that becomes
+// final and the next one's first step.
+func (p *planner) most() int { return max(2*p.Rows, min(prefillRows, p.Context)) }
+
 // touchedOf returns how many of some experts rows touch on average that choose used of
 // them each, all equally often.
 func touchedOf(experts float64, used int, rows float64) float64 {
@@ -189,7 +193,7 @@ func NewPlan(ctx context.Context, opt PlanOptions) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := min(prefillRows, p.Context)
+	rows := p.most()
 	available := mmap.Available()
 	if p.Pack == "" {
 		// As runtime.Load chooses.
@@ -289,7 +293,7 @@ func (p *planner) verdict(m PlanMemory, available uint64) (fits bool, text strin
 	for _, x := range p.Smaller {
 		q := *p
 		q.roles = planRoles(&p.Config, x.Tensors)
-		if s := q.memory(prefillRows, prefillRows); max(s.Total, s.Loading) <= available {
+		if s := q.memory(p.most(), p.most()); max(s.Total, s.Loading) <= available {
 			choose = fmt.Sprintf("type %s, which takes %s", x.Type, bytesText(max(s.Total, s.Loading)))
 			break
 		}

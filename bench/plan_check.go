@@ -60,15 +60,16 @@ func (plan *Plan) Check(ctx context.Context, path string, progress func(done, to
 		return nil, err
 	}
 	defer m.Close()
-	s, cache := m.NewState(prefillRows, prefillRows), m.NewCache(p.Context)
+	s, cache := m.NewState(p.most(), p.most()), m.NewCache(p.Context)
 	// Their embeddings lie together: what a text uses of the others is not certain.
 	ids := make([]int32, max(PrefillRows, p.Rows))
 	for i := range ids {
 		ids[i] = int32(i % m.Config.Vocab)
 	}
 	prefill := func() {
-		for at := 0; at < PrefillRows && at < p.Context; at += prefillRows {
-			s.Forward(runtime.Part{IDs: ids[at:min(at+prefillRows, p.Context)], Pos: at, Block: m.Config.BlockLength, Cache: cache})
+		rows := min(p.prompt(), p.most())
+		for at := 0; at < PrefillRows; at += rows {
+			s.Forward(runtime.Part{IDs: ids[at:min(at+rows, PrefillRows)], Pos: at, Block: m.Config.BlockLength, Cache: cache})
 		}
 	}
 	step := func(want int) func() {

@@ -58,7 +58,7 @@ func (r *planRole) bytes(t kernels.Type) uint64 {
 }
 
 // planRoles finds the tensors of the table among those of a file. Those that are absent
-// are left out: loading says which must not be.
+// or not as they should be are left out.
 func planRoles(c *arch.Config, tensors []gguf.TensorInfo) []planRole {
 	byName := map[string]*gguf.TensorInfo{}
 	for i := range tensors {
@@ -70,17 +70,26 @@ func planRoles(c *arch.Config, tensors []gguf.TensorInfo) []planRole {
 		if len(t.Shape) > 1 {
 			r.rows = t.Shape[len(t.Shape)-2]
 		}
-		add := func(info *gguf.TensorInfo) {
-			if weights, _ := kernels.Type(info.Type).Block(); weights > 0 && r.cols%weights == 0 && len(info.Dims) > 0 {
-				n := 1
-				if len(t.Shape) == 3 {
-					n = int(info.Dims[len(info.Dims)-1])
-				}
-				r.types = append(r.types, typeCount{kernels.Type(info.Type), n})
-			}
-		}
 		if len(t.Shape) == 3 {
 			r.matrices = t.Shape[0]
+		}
+		count := 0
+		add := func(info *gguf.TensorInfo) {
+			weights, _ := kernels.Type(info.Type).Block()
+			if weights == 0 || r.cols%weights != 0 || len(info.Dims) != len(t.Shape) {
+				return
+			}
+			n := 1
+			for i, size := range info.Dims {
+				switch want := uint64(t.Shape[len(t.Shape)-1-i]); {
+				case i == 2 && size <= want:
+					n = int(size)
+				case size != want:
+					return
+				}
+			}
+			r.types = append(r.types, typeCount{kernels.Type(info.Type), n})
+			count += n
 		}
 		if info := byName[t.GGUF]; info != nil {
 			add(info)
@@ -93,7 +102,7 @@ func planRoles(c *arch.Config, tensors []gguf.TensorInfo) []planRole {
 				add(info)
 			}
 		}
-		if len(r.types) > 0 {
+		if count == r.matrices {
 			all = append(all, r)
 		}
 	}

@@ -185,7 +185,7 @@ func TestSharers(t *testing.T) {
 func TestGaugeRow(t *testing.T) {
 	g := newGauge(1, 1<<20)
 	defer g.close()
-	k := productKey{kernels.Q8_0, 256, 32, true}
+	k := productKey{kernels.Q8_0, 256, 32, true, true}
 	_, err := g.row(k, 6) // makes the matrix
 	require.NoError(t, err)
 	for n, seconds := range map[int]float64{1: 10, 2: 12, 4: 16, 5: 24, 6: 26, 8: 30, 32: 126, 256: 2000} {
@@ -285,7 +285,8 @@ func TestPlan(t *testing.T) {
 func TestPlanErrors(t *testing.T) {
 	c, err := Shape("tiny")
 	require.NoError(t, err)
-	tensors := planned(&c, gguf.Q4_0)
+	tensors, other := planned(&c, gguf.Q4_0), planned(&c, gguf.Q4_0)
+	other[0].Dims = []uint64{other[0].Dims[0], 7}
 	for name, x := range map[string]struct {
 		opt  PlanOptions
 		want string
@@ -295,6 +296,7 @@ func TestPlanErrors(t *testing.T) {
 		"experts": {PlanOptions{Config: c, Tensors: tensors, Experts: 17}, "17 experts touched"},
 		"few":     {PlanOptions{Config: c, Tensors: tensors, Experts: 2}, "2 experts touched"},
 		"absent":  {PlanOptions{Config: c, Tensors: tensors[1:]}, "token_embd.weight"},
+		"shape":   {PlanOptions{Config: c, Tensors: other}, "token_embd.weight"},
 		"unknown": {PlanOptions{Config: c, Tensors: planned(&c, gguf.I32)}, "cannot be computed with"},
 	} {
 		_, err := NewPlan(t.Context(), x.opt)

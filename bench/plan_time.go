@@ -90,8 +90,9 @@ func (p *planner) pass(g *gauge, spans []span, want int) (PassPlan, error) {
 // prefill predicts the passes of runtime over the first positions of a prompt. None
 // of their logits are wanted.
 func (p *planner) prefill(g *gauge) (all PassPlan, err error) {
-	for at := 0; at < PrefillRows; at += prefillRows {
-		one, err := p.pass(g, []span{{prefillRows, at}}, 0)
+	rows := p.prompt()
+	for at := 0; at < PrefillRows; at += rows {
+		one, err := p.pass(g, []span{{min(rows, PrefillRows-at), at}}, 0)
 		if err != nil {
 			return all, err
 		}
@@ -105,6 +106,12 @@ func (p *planner) prefill(g *gauge) (all PassPlan, err error) {
 		}
 	}
 	return all, nil
+}
+
+// prompt is how many rows of a prompt a pass has.
+func (p *planner) prompt() int {
+	block := p.Config.BlockLength
+	return max(block, prefillRows/block*block)
 }
 
 // rounds reports whether matrices take rounded activations.
@@ -134,7 +141,8 @@ func (x *pricing) matrix(part string, r *planRole, t kernels.Type, chunk int, co
 	if count <= 0 {
 		return
 	}
-	key := productKey{t, r.cols, chunk, x.p.Pack != runtime.PackNone && r.copied(t)}
+	packed := x.p.Pack != runtime.PackNone && r.copied(t)
+	key := productKey{t, r.cols, chunk, packed, packed && x.p.Pack == runtime.PackMemory}
 	e := x.part(part)
 	seconds, err := x.g.row(key, n)
 	if err != nil {

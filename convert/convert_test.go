@@ -303,3 +303,23 @@ func TestGenerationConfig(t *testing.T) {
 		assert.ErrorContains(t, err, want)
 	}
 }
+
+// TestLayout: without a checkpoint the tensors are those that one is stored as.
+func TestLayout(t *testing.T) {
+	expert, err := quant.ParseExpertRule("experts=0:q8_0 rest:q4_0")
+	require.NoError(t, err)
+	target, err := quant.ParseTarget("q4_k_m")
+	require.NoError(t, err)
+	for name, f := range map[string]*folder{"toy": toy(), "large": large()} {
+		c, err := convert.Open(f.write(t))
+		require.NoError(t, err)
+		defer c.Close()
+		for _, recipe := range []quant.Recipe{quant.Plain(gguf.BF16), {Target: target}, {Target: target, Experts: []quant.ExpertRule{expert}}} {
+			want, err := c.Plan(convert.Options{Recipe: recipe})
+			require.NoError(t, err, name)
+			got, err := convert.Layout(&c.Config, recipe)
+			require.NoError(t, err, name)
+			assert.Equal(t, want.Tensors, got, "%s, %+v", name, recipe)
+		}
+	}
+}

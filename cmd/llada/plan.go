@@ -22,7 +22,7 @@ func (e *env) planCommand() *cli.Command {
 	flags := []cli.Flag{
 		&cli.StringFlag{Name: "model", Usage: "GGUF `FILE` to plan for"},
 		&cli.StringFlag{Name: "from", Usage: "checkpoint `DIR` to plan for, as if it were converted with --type and the flags beside it"},
-		&cli.StringFlag{Name: "shape", Usage: "`SHAPE` to plan for, such as mini or flash, with weights of --type and the flags beside it"},
+		&cli.StringFlag{Name: "shape", Usage: "`SHAPE` to plan for, such as mini or flash, with all weights of --type, or as the flags beside it say"},
 		&cli.IntFlag{Name: "context", Usage: "`N` positions of a sequence", DefaultText: "4096, or what the model has room for"},
 		&cli.Float64Flag{Name: "experts-touched", Usage: "`U` experts of a layer that the rows of a step touch", DefaultText: "as measured, or as if routing were uniform"},
 		&cli.BoolFlag{Name: "check", Usage: "run what was predicted, on the file or a random model of the shape, and print how far off it was"},
@@ -153,6 +153,9 @@ func (e *env) plannedRecipe(c *cli.Context, opt *bench.PlanOptions, what string)
 	if err != nil {
 		return "", err
 	}
+	if _, err := quant.ParseType(recipe.Target.String()); err == nil && what == "shape" {
+		recipe.Pure = true // as random models are
+	}
 	if what == "from" {
 		checkpoint, err := convert.Open(c.String("from"))
 		if err != nil {
@@ -229,7 +232,7 @@ func (e *env) checkShape(ctx context.Context, plan *bench.Plan, opt *bench.PlanO
 	for i := range opt.Tensors {
 		if t := opt.Tensors[i]; len(t.Dims) > 1 && t.Type != gguf.F32 {
 			if x.Type != gguf.F32 && x.Type != t.Type {
-				return nil, usagef("--check of a shape takes one type for all matrices: give --pure")
+				return nil, usagef("--check of a shape takes one type for all matrices")
 			}
 			x.Type = t.Type
 		}
