@@ -55,7 +55,7 @@ type Plan struct {
 	Fits           bool           `json:"fits"`
 	Verdict        string         `json:"verdict"`
 	Limits         reports.Limits `json:"limits"`
-	Prefill        PassPlan       `json:"prefill"`   // of PrefillRows positions
+	Prefill        PassPlan       `json:"prefill"`   // of PlanPrompt positions
 	Step           PassPlan       `json:"step"`      // with logits of all rows
 	StepHalf       PassPlan       `json:"step_half"` // with logits of half of them
 	Warnings       []string       `json:"warnings"`  // what disturbed the measurement, and the check
@@ -66,8 +66,8 @@ type Plan struct {
 // ErrPlan is returned, wrapped, for options that do not go with the model.
 var ErrPlan = errors.New("not possible with this model")
 
-// PrefillRows is how many positions the prefill that is predicted has.
-const PrefillRows = 512
+// PlanPrompt is how many positions the prefill that is predicted has.
+const PlanPrompt = 512
 
 // PassPlan is what passes are predicted to take.
 type PassPlan struct {

@@ -62,14 +62,14 @@ func (plan *Plan) Check(ctx context.Context, path string, progress func(done, to
 	defer m.Close()
 	s, cache := m.NewState(p.most(), p.most()), m.NewCache(p.Context)
 	// Their embeddings lie together: what a text uses of the others is not certain.
-	ids := make([]int32, max(PrefillRows, p.Rows))
+	ids := make([]int32, max(PlanPrompt, p.Rows))
 	for i := range ids {
 		ids[i] = int32(i % m.Config.Vocab)
 	}
 	prefill := func() {
 		rows := min(p.prompt(), p.most())
-		for at := 0; at < PrefillRows; at += rows {
-			s.Forward(runtime.Part{IDs: ids[at:min(at+rows, PrefillRows)], Pos: at, Block: m.Config.BlockLength, Cache: cache})
+		for at := 0; at < PlanPrompt; at += rows {
+			s.Forward(runtime.Part{IDs: ids[at:min(at+rows, PlanPrompt)], Pos: at, Block: m.Config.BlockLength, Cache: cache})
 		}
 	}
 	step := func(want int) func() {
@@ -111,7 +111,7 @@ func (plan *Plan) Check(ctx context.Context, path string, progress func(done, to
 	out.Experts /= float64(max(1, layers))
 	seconds, _ = times(step(max(1, p.Rows/2)))
 	out.StepHalf = checked(plan.StepHalf.Seconds, seconds)
-	if p.Context >= PrefillRows {
+	if p.Context >= PlanPrompt {
 		seconds, _ = times(prefill)
 		out.Prefill = checked(plan.Prefill.Seconds, seconds)
 	}
@@ -121,8 +121,8 @@ func (plan *Plan) Check(ctx context.Context, path string, progress func(done, to
 	debug.FreeOSMemory()
 	if after := resident("/"); after > before && before > 0 {
 		// Of the cache, the prompt and the step have been written.
-		used := min(p.Context, PrefillRows+p.Rows)
-		if p.Context < PrefillRows {
+		used := min(p.Context, PlanPrompt+p.Rows)
+		if p.Context < PlanPrompt {
 			used = p.Rows
 		}
 		predicted := plan.Memory.Loaded - p.embedding() + plan.Memory.Scratch + plan.Memory.KVPerThousand*uint64(used)/1000

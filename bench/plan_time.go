@@ -91,8 +91,8 @@ func (p *planner) pass(g *gauge, spans []span, want int) (PassPlan, error) {
 // of their logits are wanted.
 func (p *planner) prefill(g *gauge) (all PassPlan, err error) {
 	rows := p.prompt()
-	for at := 0; at < PrefillRows; at += rows {
-		one, err := p.pass(g, []span{{min(rows, PrefillRows-at), at}}, 0)
+	for at := 0; at < PlanPrompt; at += rows {
+		one, err := p.pass(g, []span{{min(rows, PlanPrompt-at), at}}, 0)
 		if err != nil {
 			return all, err
 		}

@@ -130,8 +130,10 @@ func (t *tally) fill(row *reports.Test, kind Kind, limits reports.Limits) {
 // forwards it is the fastest one's.
 func (t *tally) shares(row *reports.Test, limits reports.Limits) {
 	for _, f := range t.forwards {
-		ns := float64(f.took.Nanoseconds())
 		// What is in a nanosecond is in 1e9 a second.
+		ns := float64(f.took.Nanoseconds())
+		row.Read = max(row.Read, float64(f.bytes)/ns)
+		row.Products = max(row.Products, float64(f.int4+f.int8+f.float)/ns)
 		if limits.Memory > 0 {
 			row.Memory = max(row.Memory, float64(f.bytes)/ns/limits.Memory)
 		}

@@ -74,8 +74,10 @@ type Test struct {
 	Bytes    float64  `json:"bytes_read"`        // of weights and cache in a forward, on average
 	MACs     float64  `json:"macs"`              // in a forward
 	Phases   Phases   `json:"phases_ns"`         // of an average forward
-	Memory   float64  `json:"memory_share"`      // of the memory limit that the fastest forward reached, 0 to 1
-	Compute  float64  `json:"compute_share"`     // of the compute limit, by the types of the weights
+	Read     float64  `json:"gb_per_s"`          // Bytes of a forward by its time, of the one where that was most
+	Products float64  `json:"gmac_per_s"`        // the same of MACs
+	Memory   float64  `json:"memory_share"`      // Read as a share of the memory limit, 0 to 1
+	Compute  float64  `json:"compute_share"`     // the greatest share of the compute limit, by the types of the weights, of a forward
 	Process  *Process `json:"process,omitempty"` // of kind process
 	Error    string   `json:"error,omitempty"`   // why there are fewer repetitions than were asked for
 	Warnings []string `json:"warnings,omitempty"`

@@ -34,8 +34,8 @@ func benchColumns(marks map[*Test]string, files bool) []column[Test] {
 		{"ms/forward", true, forwardTime, known},
 		{"tokens/forward", true, func(t *Test) string { return decimals(t.TPF) }, known},
 		{"experts/layer", true, func(t *Test) string { return decimals(t.Experts) }, known},
-		{"GB/s", true, func(t *Test) string { return rate(t.Bytes, t.Forward.Min, t.Memory) }, known},
-		{"GMAC/s", true, func(t *Test) string { return rate(t.MACs, t.Forward.Min, t.Compute) }, known},
+		{"GB/s", true, func(t *Test) string { return rate(t.Read, t.Memory) }, known},
+		{"GMAC/s", true, func(t *Test) string { return rate(t.Products, t.Compute) }, known},
 	}
 }
 
@@ -167,13 +167,12 @@ func forwardTime(t *Test) string {
 	return fmt.Sprintf("%s (%s to %s)", significant(f.Median/1e6), significant(f.Low/1e6), significant(f.High/1e6))
 }
 
-// rate formats an amount per nanosecond, which is a thousand millions a second, and a
-// share of a limit.
-func rate(amount, ns, share float64) string {
-	if amount == 0 || ns == 0 {
+// rate formats a speed, and what share of a limit it is.
+func rate(speed, share float64) string {
+	if speed == 0 {
 		return ""
 	}
-	text := significant(amount / ns)
+	text := significant(speed)
 	if share > 0 {
 		text += fmt.Sprintf(" (%.0f %%)", 100*share)
 	}

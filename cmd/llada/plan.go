@@ -283,7 +283,7 @@ func (e *env) printPlanned(p *planOutput) error {
 		plan float64
 		got  func(*bench.PlanCheck) bench.Checked
 	}{
-		{fmt.Sprintf("prefill of %d positions", bench.PrefillRows), p.Prefill.Seconds, func(c *bench.PlanCheck) bench.Checked { return c.Prefill }},
+		{fmt.Sprintf("prefill of %d positions", bench.PlanPrompt), p.Prefill.Seconds, func(c *bench.PlanCheck) bench.Checked { return c.Prefill }},
 		{fmt.Sprintf("step at position %d, all logits", p.Context-p.Rows), p.Step.Seconds, func(c *bench.PlanCheck) bench.Checked { return c.Step }},
 		{"the same with half of the logits", p.StepHalf.Seconds, func(c *bench.PlanCheck) bench.Checked { return c.StepHalf }},
 	}
