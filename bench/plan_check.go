@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"fmt"
 	"math"
 	goruntime "runtime"
 	"runtime/debug"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"lladakit/internal/arch"
+	"lladakit/internal/gguf"
 	"lladakit/kernels"
 	"lladakit/runtime"
 )
@@ -48,14 +50,35 @@ const (
 	mostTimes  = 100
 )
 
-// Check loads the model that was planned from a file, and computes what was predicted.
+// Loader loads a model: runtime.LoadContext with a file, or LoadSynthetic.
+type Loader func(context.Context, runtime.LoadOptions) (*runtime.Model, error)
+
+// Synthetic returns a random model like the planned one, for LoadSynthetic.
+func (plan *Plan) Synthetic() (x Synthetic, err error) {
+	p := plan.planner
+	x = Synthetic{Config: p.Config, Seed: 1}
+	if uniform := touchedOf(float64(p.Config.Experts), p.Config.ExpertsUsed, float64(p.Rows)); p.Experts < 0.95*uniform {
+		x.Touched = p.Experts
+	}
+	x.Type = gguf.Type(p.by[arch.AttnQKV][0].types[0].typ)
+	for i := range p.roles {
+		for _, t := range p.roles[i].types {
+			if !p.roles[i].Exact() && gguf.Type(t.typ) != x.Type {
+				return x, fmt.Errorf("%w: random models have one type, and this has %s and %s", ErrPlan, x.Type, gguf.Type(t.typ))
+			}
+		}
+	}
+	return x, x.Check()
+}
+
+// Check loads the model that was planned, and computes what was predicted.
 // Texts have no meaning, and at the step's depth the cache holds zeros: no time depends
 // on that.
-func (plan *Plan) Check(ctx context.Context, path string, progress func(done, total int64)) (*PlanCheck, error) {
+func (plan *Plan) Check(ctx context.Context, load Loader, progress func(done, total int64)) (*PlanCheck, error) {
 	p, watch := plan.planner, NewWatch()
 	debug.FreeOSMemory()
 	before := resident("/")
-	m, err := runtime.LoadContext(ctx, path, runtime.LoadOptions{Threads: p.Threads, Pack: p.Pack, KV: p.KV, Progress: progress})
+	m, err := load(ctx, runtime.LoadOptions{Threads: p.Threads, Pack: p.Pack, KV: p.KV, Progress: progress})
 	if err != nil {
 		return nil, err
 	}

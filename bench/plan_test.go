@@ -232,6 +232,13 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
+// fromFile loads a file.
+func fromFile(path string) Loader {
+	return func(ctx context.Context, opt runtime.LoadOptions) (*runtime.Model, error) {
+		return runtime.LoadContext(ctx, path, opt)
+	}
+}
+
 // TestPlan: every part of the passes takes time, and they count the products and bytes
 // that runtime counts.
 func TestPlan(t *testing.T) {
@@ -267,7 +274,7 @@ func TestPlan(t *testing.T) {
 	assert.InEpsilon(t, float64(s.Cost().MACs), macs, 0.01)
 	assert.InEpsilon(t, float64(s.Cost().Bytes-s.Cost().Cache), bytes, 0.01)
 
-	check, err := plan.Check(t.Context(), path, nil)
+	check, err := plan.Check(t.Context(), fromFile(path), nil)
 	require.NoError(t, err)
 	assert.Positive(t, check.Step.Measured)
 	assert.Equal(t, plan.Step.Seconds, check.Step.Predicted)
@@ -278,8 +285,29 @@ func TestPlan(t *testing.T) {
 	cancel()
 	_, err = NewPlan(ctx, PlanOptions{Config: c, Tensors: planned(&c, gguf.Q4_0)})
 	require.ErrorIs(t, err, context.Canceled)
-	_, err = plan.Check(ctx, path, nil)
+	_, err = plan.Check(ctx, fromFile(path), nil)
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// TestPlanSynthetic: the random model is like the planned one, if there is one.
+func TestPlanSynthetic(t *testing.T) {
+	c, err := Shape("mini")
+	require.NoError(t, err)
+	for experts, touched := range map[float64]float64{0: measuredExperts, 100: 100, 163: 0} {
+		p, _, err := newPlanner(PlanOptions{Config: c, Tensors: planned(&c, gguf.Q6_K), Experts: experts})
+		require.NoError(t, err)
+		x, err := (&Plan{planner: p}).Synthetic()
+		require.NoError(t, err)
+		assert.Equal(t, c, x.Config)
+		assert.Equal(t, gguf.Q6_K, x.Type)
+		assert.Equal(t, touched, x.Touched)
+	}
+	tensors := planned(&c, gguf.Q6_K)
+	tensors[len(tensors)-1].Type = gguf.Q4_0
+	p, _, err := newPlanner(PlanOptions{Config: c, Tensors: tensors})
+	require.NoError(t, err)
+	_, err = (&Plan{planner: p}).Synthetic()
+	require.ErrorIs(t, err, ErrPlan)
 }
 
 func TestPlanErrors(t *testing.T) {
@@ -328,14 +356,15 @@ func TestPlanCheck(t *testing.T) {
 			c, err := Shape("mini")
 			require.NoError(t, err)
 			x.change(&c)
-			path := filepath.Join(t.TempDir(), "model.gguf")
-			require.NoError(t, Synthesize(t.Context(), path, Synthetic{Config: c, Type: x.typ}))
 			plan, err := NewPlan(t.Context(), PlanOptions{
 				Config: c, Tensors: planned(&c, x.typ), Context: x.context,
-				Experts: touchedOf(float64(c.Experts), c.ExpertsUsed, 32),
 			})
 			require.NoError(t, err)
-			check, err := plan.Check(t.Context(), path, nil)
+			random, err := plan.Synthetic()
+			require.NoError(t, err)
+			check, err := plan.Check(t.Context(), func(ctx context.Context, opt runtime.LoadOptions) (*runtime.Model, error) {
+				return LoadSynthetic(ctx, t.TempDir(), random, opt)
+			}, nil)
 			require.NoError(t, err)
 			t.Logf("%+v; disturbed: %q", *check, plan.Warnings)
 			// Note: whether a step takes as long as predicted depends on who else uses

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/urfave/cli/v2"
@@ -108,12 +106,7 @@ func (e *env) plan(c *cli.Context) error {
 		return err
 	}
 	if c.Bool("check") {
-		if what == "model" {
-			out.Check, err = e.checkPlan(c.Context, out.Plan, out.Model)
-		} else {
-			out.Check, err = e.checkShape(c.Context, out.Plan, &opt)
-		}
-		if err != nil {
+		if out.Check, err = e.checkPlan(c.Context, out.Plan, c.String("model")); err != nil {
 			return err
 		}
 	}
@@ -212,37 +205,24 @@ func mostUsed(tensors []gguf.TensorInfo) string {
 	return most.String()
 }
 
+// checkPlan holds the plan against a file, or without one against a random model.
 func (e *env) checkPlan(ctx context.Context, plan *bench.Plan, path string) (*bench.PlanCheck, error) {
+	load := func(ctx context.Context, opt runtime.LoadOptions) (*runtime.Model, error) {
+		return runtime.LoadContext(ctx, path, opt)
+	}
 	bar := newProgress(e.stderr, "loading")
 	defer bar.end()
-	return plan.Check(ctx, path, bar.update)
-}
-
-// checkShape writes a random model to a folder of its own, and checks the plan with
-// it.
-func (e *env) checkShape(ctx context.Context, plan *bench.Plan, opt *bench.PlanOptions) (*bench.PlanCheck, error) {
-	dir, err := os.MkdirTemp("", "llada-plan-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "model.gguf")
-	bar := newProgress(e.stderr, "writing")
-	x := bench.Synthetic{Config: opt.Config, Progress: bar.update}
-	for i := range opt.Tensors {
-		if t := opt.Tensors[i]; len(t.Dims) > 1 && t.Type != gguf.F32 {
-			if x.Type != gguf.F32 && x.Type != t.Type {
-				return nil, usagef("--check of a shape takes one type for all matrices")
-			}
-			x.Type = t.Type
+	if path == "" {
+		random, err := plan.Synthetic()
+		if err != nil {
+			return nil, usageError{err}
+		}
+		random.Progress = newProgress(e.stderr, "writing").update
+		load = func(ctx context.Context, opt runtime.LoadOptions) (*runtime.Model, error) {
+			return bench.LoadSynthetic(ctx, "", random, opt)
 		}
 	}
-	err = bench.Synthesize(ctx, path, x)
-	bar.end()
-	if err != nil {
-		return nil, err
-	}
-	return e.checkPlan(ctx, plan, path)
+	return plan.Check(ctx, load, bar.update)
 }
 
 func (e *env) printPlanned(p *planOutput) error {
