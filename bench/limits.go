@@ -54,9 +54,12 @@ func NewMeter(threads int) *Meter {
 		size = min(size, free/4)
 	}
 	part := int(size) / threads &^ 4095
-	memory, err := mmap.Memory(part * threads)
-	if err != nil || part < 1<<20 {
+	if part < 1<<20 {
 		return m // the limit of memory stays unknown
+	}
+	memory, err := mmap.Memory(part * threads)
+	if err != nil {
+		return m
 	}
 	m.memory = memory
 	for i := 0; i < len(memory.Data); i += 4096 {

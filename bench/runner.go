@@ -194,7 +194,11 @@ func (t *trial) describe(m *runtime.Model, s Scenario) {
 
 // turns runs trials, whose repetitions take turns.
 func (r *run) turns(ctx context.Context, trials []*trial) error {
-	watch := NewWatch()
+	warnings, watch := &r.result.Machine.Warnings, NewWatch()
+	if len(trials) == 1 {
+		warnings = &trials[0].row.Warnings
+	}
+	defer func() { *warnings = append(*warnings, watch.Warnings()...) }() // of an interrupted run, too
 	for turn := range r.opt.Repetitions + 1 {
 		for _, t := range trials {
 			if err := r.turn(ctx, t, turn == 0); err != nil {
@@ -202,12 +206,6 @@ func (r *run) turns(ctx context.Context, trials []*trial) error {
 			}
 		}
 	}
-	warnings := watch.Warnings()
-	if len(trials) > 1 {
-		r.result.Machine.Warnings = append(r.result.Machine.Warnings, warnings...)
-		return nil
-	}
-	trials[0].row.Warnings = append(trials[0].row.Warnings, warnings...)
 	return nil
 }
 
