@@ -89,7 +89,7 @@ func (x *external) run(ctx context.Context, t *tally) error {
 	cmd := exec.CommandContext(ctx, x.path)
 	cmd.Args = x.words
 	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.WaitDelay = time.Second // for what it started and left behind with its output
+	cmd.WaitDelay = time.Second // a command that leaves something behind with its output fails: that delay is not its time
 	group(cmd)
 	start := time.Now()
 	err := cmd.Run()
@@ -97,7 +97,7 @@ func (x *external) run(ctx context.Context, t *tally) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if err != nil && !errors.Is(err, exec.ErrWaitDelay) {
+	if err != nil {
 		if line := out.line(); line != "" {
 			return fmt.Errorf("%s: %w: %s", x.words[0], err, line)
 		}

@@ -117,6 +117,16 @@ func TestExternalInterrupted(t *testing.T) {
 	assert.Less(t, time.Since(start), time.Minute, "the background process held the output")
 }
 
+// TestExternalLeft: how long a command took is not known if what it left behind held
+// its output.
+func TestExternalLeft(t *testing.T) {
+	needShell(t)
+	b, err := bench.Run(t.Context(), bench.Options{External: []string{"sh -c 'sleep 20 &'"}, Repetitions: 1})
+	require.NoError(t, err)
+	assert.Empty(t, b.Tests[0].SamplesNS)
+	assert.Contains(t, b.Tests[0].Error, exec.ErrWaitDelay.Error())
+}
+
 // TestExternalOutput: any amount of output is read, and its end is what is told.
 func TestExternalOutput(t *testing.T) {
 	needShell(t)
