@@ -163,7 +163,9 @@ func newPlanner(opt PlanOptions) (*planner, string, error) {
 
 // most is how many rows passes have at most: of a prompt, or of a block that becomes
 // final and the next one's first step.
-func (p *planner) most() int { return max(2*p.Rows, min(prefillRows, p.Context)) }
+func (p *planner) most() int {
+	return max(2*p.Rows, min(runtime.PrefillRows(p.Config.BlockLength), p.Context))
+}
 
 // touchedOf returns how many of some experts rows touch on average that choose used of
 // them each, all equally often.

@@ -90,7 +90,7 @@ func (plan *Plan) Check(ctx context.Context, load Loader, progress func(done, to
 		ids[i] = int32(i % m.Config.Vocab)
 	}
 	prefill := func() {
-		rows := min(p.prompt(), p.most())
+		rows := runtime.PrefillRows(m.Config.BlockLength)
 		for at := 0; at < PlanPrompt; at += rows {
 			s.Forward(runtime.Part{IDs: ids[at:min(at+rows, PlanPrompt)], Pos: at, Block: m.Config.BlockLength, Cache: cache})
 		}

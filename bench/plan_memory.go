@@ -213,7 +213,6 @@ const (
 	headTile     = 512
 	attendRows   = 32
 	attendTile   = 64
-	prefillRows  = 256
 )
 
 // kv returns the type of keys and values.

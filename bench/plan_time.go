@@ -90,7 +90,7 @@ func (p *planner) pass(g *gauge, spans []span, want int) (PassPlan, error) {
 // prefill predicts the passes of runtime over the first positions of a prompt. None
 // of their logits are wanted.
 func (p *planner) prefill(g *gauge) (all PassPlan, err error) {
-	rows := p.prompt()
+	rows := runtime.PrefillRows(p.Config.BlockLength)
 	for at := 0; at < PlanPrompt; at += rows {
 		one, err := p.pass(g, []span{{min(rows, PlanPrompt-at), at}}, 0)
 		if err != nil {
@@ -106,12 +106,6 @@ func (p *planner) prefill(g *gauge) (all PassPlan, err error) {
 		}
 	}
 	return all, nil
-}
-
-// prompt is how many rows of a prompt a pass has.
-func (p *planner) prompt() int {
-	block := p.Config.BlockLength
-	return max(block, prefillRows/block*block)
 }
 
 // rounds reports whether matrices take rounded activations.

@@ -92,11 +92,8 @@ func other(random *rand.Rand, vocab int, mask int32) int32 {
 
 // mostTouched returns how many experts rows touch that choose from all of them by
 // chance, rounded up.
-func mostTouched(c *arch.Config) float64 { return math.Ceil(chance(c, c.Experts)) }
-
-// chance returns how many of s offered experts rows touch that choose by chance.
-func chance(c *arch.Config, s int) float64 {
-	return float64(s) * (1 - math.Pow(1-float64(c.ExpertsUsed)/float64(s), touchedRows))
+func mostTouched(c *arch.Config) float64 {
+	return math.Ceil(touchedOf(float64(c.Experts), c.ExpertsUsed, touchedRows))
 }
 
 // offer returns which experts of a layer are offered if it is s of them, or, where
@@ -217,7 +214,7 @@ func calibrate(ctx context.Context, m *runtime.Model, seed uint64, want float64)
 // independent, and a tenth more than for such as are is about what it takes.
 func firstCount(c *arch.Config, want float64) float64 {
 	s := c.ExpertsUsed
-	for s < c.Experts && chance(c, s) < want-0.05 {
+	for s < c.Experts && touchedOf(float64(s), c.ExpertsUsed, touchedRows) < want-0.05 {
 		s++
 	}
 	if s > c.ExpertsUsed {
