@@ -4,9 +4,9 @@
 // programs, with what the machine can do at most ([Meter]) measured between their
 // repetitions. docs/bench.md says what the tests are and what their figures mean.
 //
-// # Random models
-//
 // [Sweep] has models answer prompts with many settings, for how fast and how good each is.
+//
+// # Random models
 //
 // [Synthesize] writes a GGUF file with random weights, [SynthesizeHF] a checkpoint
 // folder, and [LoadSynthetic] loads a model whose file has no name, so that a machine
