@@ -10,6 +10,7 @@ import (
 
 	"lladakit/internal/arch"
 	"lladakit/internal/gguf"
+	"lladakit/internal/mmap"
 	"lladakit/runtime"
 )
 
@@ -83,6 +84,26 @@ func newBed(source Source, scenarios []Scenario) (*bed, error) {
 		b.room = max(b.room, s.Block, s.Tokens)
 	}
 	return b, nil
+}
+
+// checkRoom refuses models that cannot be in memory together.
+func checkRoom(beds []*bed) error {
+	var size uint64
+	for _, b := range beds {
+		size += b.size
+	}
+	if free := mmap.Available(); len(beds) > 1 && free > 0 && size > free/10*9 {
+		return fmt.Errorf("the models have %.1f GB and %.1f GB of memory are free: they cannot take turns, only follow one another", float64(size)/1e9, float64(free)/1e9)
+	}
+	return nil
+}
+
+// larger warns of a model whose weights come from the disk.
+func larger(m *runtime.Model) (warnings []string) {
+	if larger, _, _ := m.Larger(); larger && m.Packed != runtime.PackMemory {
+		return []string{"the model is larger than the memory that is free: weights come from the disk at every step"}
+	}
+	return nil
 }
 
 // load loads the model, if it is not, with workers of the given number.

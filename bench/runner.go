@@ -3,13 +3,11 @@ package bench
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	goruntime "runtime"
 	"slices"
 	"time"
 
-	"lladakit/internal/mmap"
 	"lladakit/kernels"
 	"lladakit/reports"
 	"lladakit/runtime"
@@ -122,14 +120,14 @@ func Run(ctx context.Context, opt Options) (*reports.Bench, error) {
 
 // plan lists the trials, and checks what can be checked before any work.
 func (r *run) plan() error {
-	var size uint64
+	var beds []*bed
 	for _, source := range r.opt.Models {
 		b, err := newBed(source, r.opt.Scenarios)
 		if err != nil {
 			return err
 		}
 		b.keep = r.opt.Interleave
-		size += b.size
+		beds = append(beds, b)
 		for _, s := range b.scenarios {
 			r.trials = append(r.trials, r.newTrial(b, s))
 		}
@@ -146,8 +144,8 @@ func (r *run) plan() error {
 	if len(r.trials) == 0 {
 		return errors.New("there is nothing to measure")
 	}
-	if free := mmap.Available(); r.opt.Interleave && len(r.opt.Models) > 1 && free > 0 && size > free/10*9 {
-		return fmt.Errorf("the models have %.1f GB and %.1f GB of memory are free: they cannot take turns, only follow one another", float64(size)/1e9, float64(free)/1e9)
+	if r.opt.Interleave {
+		return checkRoom(beds)
 	}
 	return nil
 }
@@ -178,9 +176,7 @@ func (r *run) newTrial(b *bed, s Scenario) *trial {
 func (t *trial) describe(m *runtime.Model, s Scenario) {
 	row := &t.row
 	row.Type, row.Pack = t.bed.typeName(), string(m.Packed)
-	if larger, _, _ := m.Larger(); larger && m.Packed != runtime.PackMemory {
-		row.Warnings = append(row.Warnings, "the model is larger than the memory that is free: weights come from the disk at every step")
-	}
+	row.Warnings = append(row.Warnings, larger(m)...)
 	row.TypeK, row.TypeV = string(m.KV), string(m.KV)
 	switch s.Kind {
 	case Prefill:

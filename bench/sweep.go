@@ -84,12 +84,22 @@ func Sweep(ctx context.Context, opt SweepOptions) (*reports.Sweep, error) {
 	opt.Repetitions = max(1, opt.Repetitions)
 	s := &sweep{opt: &opt, result: &reports.Sweep{
 		Version: reports.SweepVersion, Program: opt.Program, Machine: ThisMachine(), Command: opt.Command, Started: time.Now().UTC().Truncate(time.Second),
-		Data: opt.Data, Asked: len(opt.Prompts), Judged: opt.Judge != nil, Axes: opt.Grid.names(), Cells: []reports.SweepCell{},
+		Data: opt.Data, Asked: len(opt.Prompts), Judged: opt.Judge != nil, Axes: opt.Grid.names(), Cells: []reports.SweepCell{}, Warnings: []string{},
 	}}
 	s.result.Program.Go, s.result.Program.Kernels = goruntime.Version(), kernels.Implementation()
 	defer s.close()
 	for _, path := range opt.Models {
-		if err := s.load(ctx, path); err != nil {
+		b, err := newBed(Source{Path: path}, nil)
+		if err != nil {
+			return nil, err
+		}
+		s.beds = append(s.beds, b)
+	}
+	if err := checkRoom(s.beds); err != nil {
+		return nil, err
+	}
+	for _, b := range s.beds {
+		if err := s.load(ctx, b); err != nil {
 			return nil, err
 		}
 	}
@@ -99,7 +109,7 @@ func Sweep(ctx context.Context, opt SweepOptions) (*reports.Sweep, error) {
 		return nil, err
 	}
 	s.result.Interrupted = err != nil
-	s.result.Warnings = watch.Warnings()
+	s.result.Warnings = append(s.result.Warnings, watch.Warnings()...)
 	for _, c := range s.cells {
 		s.result.Cells = append(s.result.Cells, c.finish(s.result))
 	}
@@ -108,12 +118,8 @@ func Sweep(ctx context.Context, opt SweepOptions) (*reports.Sweep, error) {
 }
 
 // load loads a model and makes its cells.
-func (s *sweep) load(ctx context.Context, path string) error {
-	b, err := newBed(Source{Path: path}, nil)
-	if err != nil {
-		return err
-	}
-	s.beds = append(s.beds, b)
+func (s *sweep) load(ctx context.Context, b *bed) error {
+	path := b.source.Path
 	threads := s.opt.Grid.threads
 	if len(threads) == 0 {
 		threads = []int{goruntime.GOMAXPROCS(0)}
@@ -123,6 +129,11 @@ func (s *sweep) load(ctx context.Context, path string) error {
 		m, err := b.load(ctx, &load, n)
 		if err != nil {
 			return err
+		}
+		if i == 0 {
+			for _, warning := range larger(m) {
+				s.result.Warnings = append(s.result.Warnings, path+": "+warning)
+			}
 		}
 		if i == 0 && m.Tokenizer == nil {
 			return fmt.Errorf("%s has no vocabulary to read texts with", path)
