@@ -94,6 +94,9 @@ func (x *external) run(ctx context.Context, t *tally) error {
 	start := time.Now()
 	err := cmd.Run()
 	took := time.Since(start)
+	if cmd.Process != nil {
+		endGroup(cmd.Process) // what it left behind would disturb what is measured next
+	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

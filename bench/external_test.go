@@ -2,7 +2,10 @@ package bench_test
 
 import (
 	"context"
+	"os"
 	"os/exec"
+	"path/filepath"
+	goruntime "runtime"
 	"strings"
 	"testing"
 	"time"
@@ -125,6 +128,34 @@ func TestExternalLeft(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, b.Tests[0].SamplesNS)
 	assert.Contains(t, b.Tests[0].Error, exec.ErrWaitDelay.Error())
+}
+
+// TestExternalLeavesNothing requires that what a command leaves in the background does not
+// live on beside what is measured next, whether it holds the output or not.
+func TestExternalLeavesNothing(t *testing.T) {
+	needShell(t)
+	if goruntime.GOOS == "windows" {
+		t.Skip("no groups of processes")
+	}
+	if _, err := exec.LookPath("ps"); err != nil {
+		t.Skip("no ps")
+	}
+	ids := filepath.Join(t.TempDir(), "ids")
+	_, err := bench.Run(t.Context(), bench.Options{Repetitions: 1, External: []string{
+		"sh -c 'sleep 600 & echo $! >>" + ids + "'",
+		"sh -c 'sleep 600 >" + os.DevNull + " 2>&1 & echo $! >>" + ids + "'",
+	}})
+	require.NoError(t, err)
+	text, err := os.ReadFile(ids)
+	require.NoError(t, err)
+	started := strings.Fields(string(text))
+	require.GreaterOrEqual(t, len(started), 3)
+	for _, id := range started {
+		assert.Eventually(t, func() bool {
+			state, _ := exec.Command("ps", "-o", "stat=", "-p", id).Output()
+			return strings.TrimSpace(string(state)) == "" || strings.HasPrefix(string(state), "Z")
+		}, 10*time.Second, 10*time.Millisecond, "process %s lives on", id)
+	}
 }
 
 // TestExternalOutput: any amount of output is read, and its end is what is told.

@@ -15,6 +15,11 @@ func group(cmd *exec.Cmd) {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 }
 
+// endGroup ends what a command that has ended left behind in its group.
+func endGroup(p *os.Process) {
+	syscall.Kill(-p.Pid, syscall.SIGKILL) // mostly there is no such group any more
+}
+
 // mostMemory returns the most bytes that a process had in memory.
 func mostMemory(p *os.ProcessState) int64 {
 	usage, ok := p.SysUsage().(*syscall.Rusage)
