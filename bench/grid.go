@@ -71,6 +71,9 @@ func values[T int | float64](lists []string, parse func(string) (T, error)) (all
 	}
 	for _, item := range items {
 		from, rest, isRange := strings.Cut(item, "-")
+		if from == "" {
+			from, isRange = item, false // -1 is no range from nothing
+		}
 		first, err := parse(from)
 		if err != nil {
 			return nil, err

@@ -31,7 +31,7 @@ func TestInts(t *testing.T) {
 		"":              `"" has an empty place`,
 		"1,,2":          "has an empty place",
 		"x":             `"x" is not a number from 0 to`,
-		"-1":            `"" is not a number`,
+		"-1":            `"-1" is not a number`,
 		"1.5":           `"1.5" is not a number`,
 		"99999999999":   "is not a number",
 		"4-1":           `range "4-1" ends before it begins`,

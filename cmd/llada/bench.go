@@ -224,12 +224,16 @@ func sources(c *cli.Context) (all []bench.Source, err error) {
 			return nil, usagef("--type: %w", err)
 		}
 	}
+	touched := c.Float64("experts-touched")
+	if c.IsSet("experts-touched") && !(touched > 0) { // 0 would mean that it is not given
+		return nil, usagef("--experts-touched: %g is not positive", touched)
+	}
 	for _, name := range types {
 		typ, err := gguf.ParseType(name)
 		if err != nil {
 			return nil, usagef("--type: %w", err)
 		}
-		x := bench.Synthetic{Config: config, Type: typ, Seed: 1, Touched: c.Float64("experts-touched")}
+		x := bench.Synthetic{Config: config, Type: typ, Seed: 1, Touched: touched}
 		if err := x.Check(); err != nil {
 			return nil, usagef("--synthetic: %w", err)
 		}

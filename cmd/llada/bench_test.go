@@ -123,6 +123,8 @@ func TestBenchErrors(t *testing.T) {
 		{"bench --synthetic huge", 2, "--synthetic: "},
 		{"bench --synthetic tiny --type q9", 2, "--type: "},
 		{"bench --synthetic tiny --layers 0", 2, "--layers: 0 is not above 0"},
+		{"bench --synthetic tiny --experts-touched 0", 2, "--experts-touched: 0 is not positive"},
+		{"bench --model MODEL --out " + dir, 2, "--out: " + dir + " is a folder"},
 		{"bench --external no-such-program-anywhere", 3, "no-such-program-anywhere"},
 		{"bench --model MODEL.not", 3, "MODEL.not"},
 		{"bench --model MODEL --import MODEL.json", 3, "MODEL.json"},
@@ -145,4 +147,19 @@ func TestBenchErrors(t *testing.T) {
 	assert.Len(t, got.Tests[0].SamplesNS, 1)
 	assert.NotEmpty(t, got.Tests[1].Error)
 	assert.FileExists(t, out)
+}
+
+// TestResultOutput: a file that cannot be written does not keep a result from being
+// printed.
+func TestResultOutput(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "result.json")
+	file, err := createFile(path)
+	require.NoError(t, err)
+	require.NoError(t, file.Close())
+	o := resultOutput{forms: []string{"json"}, file: file}
+	defer o.close()
+	var stdout strings.Builder
+	require.ErrorIs(t, o.write(&stdout, &reports.Bench{}), os.ErrClosed)
+	assert.True(t, json.Valid([]byte(stdout.String())), "%q", stdout.String())
+	assert.NoFileExists(t, path)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"os"
 	"slices"
@@ -54,6 +55,9 @@ func newResultOutput(c *cli.Context, forms []string, inputs ...string) (*resultO
 		return nil, usagef("--out is empty; see llada %s --help", c.Command.Name)
 	}
 	if to, err := os.Stat(path); err == nil {
+		if to.IsDir() { // to be known before the work, not after it
+			return nil, usagef("--out: %s is a folder", path)
+		}
 		for _, input := range inputs {
 			if from, err := os.Stat(input); err == nil && os.SameFile(from, to) {
 				return nil, usagef("--out: %s is read, and would be overwritten", path)
@@ -64,26 +68,24 @@ func newResultOutput(c *cli.Context, forms []string, inputs ...string) (*resultO
 	return o, err
 }
 
-// write writes a result, to the file first.
+// write writes a result, to the file first. If that fails, it is printed all the same:
+// measuring took long.
 func (o *resultOutput) write(w io.Writer, result interface {
 	Write(w io.Writer, form string) error
 }) error {
+	var failed error
 	if o.file != nil {
-		if err := result.Write(o.file, "json"); err != nil {
-			return err
-		}
-		file := o.file
-		o.file = nil
-		if err := file.commit(); err != nil {
-			return err
+		if failed = result.Write(o.file, "json"); failed == nil {
+			failed = o.file.commit()
+			o.file = nil
 		}
 	}
 	for _, form := range o.forms {
 		if err := result.Write(w, form); err != nil {
-			return err
+			return errors.Join(failed, err)
 		}
 	}
-	return nil
+	return failed
 }
 
 // close removes the file if there was no result.
