@@ -32,7 +32,7 @@ func fixture() *reports.Bench {
 		Forward:  reports.Spread{N: 3, Median: 171e6, Low: 169e6, High: 173e6, Min: 169e6, Max: 173e6, Mean: 171e6, Stddev: 2e6},
 		Forwards: 1, Rows: 32, Logits: 32, Experts: 163.25, Bytes: 5.8e9, MACs: 35.2e9,
 		Phases: reports.Phases{Projections: 20e6, Attention: 1e6, FFN: 110e6, Head: 35e6, Other: 3e6, Explained: 0.99},
-		Read: 34.2, Products: 207.1, Memory: 0.78, Compute: 0.63,
+		Read:   34.2, Products: 207.1, Memory: 0.78, Compute: 0.63,
 	}
 	half := step
 	half.Name, half.Logits, half.Warnings = "step32/16", 16, []string{"the machine was busy: load 1.7"}

@@ -171,9 +171,20 @@ func TestBenchMarkdown(t *testing.T) {
 	assert.Equal(t, "-", odd[1])
 	assert.NotContains(t, text, "\x1b")
 
+	process := fixture()
+	process.Tests = []reports.Test{{
+		Name: "other", Kind: "process", AvgNS: 125e6, StddevNS: 25e5, SamplesNS: []uint64{122.5e6, 127.5e6},
+	}}
+	lines = strings.Split(inForm(t, process, "md"), "\n")
+	header = cells(lines[0])
+	at := slices.Index(header, "ms/run")
+	require.Positive(t, at, "the time of a process has a column")
+	assert.Equal(t, "125.0 ± 2.500", cells(lines[2])[at])
+
 	same := fixture()
 	same.Tests = same.Tests[1:2]
 	assert.NotContains(t, inForm(t, same, "md"), "policy", "a column that is as usual")
+	assert.NotContains(t, inForm(t, same, "md"), "ms/run", "without other programs")
 	other := same.Tests[0]
 	other.Model = `dir\other.gguf`
 	same.Tests = append(same.Tests, other)

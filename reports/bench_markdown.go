@@ -32,6 +32,7 @@ func benchColumns(marks map[*Test]string, files bool) []column[Test] {
 		{"test", true, func(t *Test) string { return t.Name + marks[t] }, nil},
 		{"t/s", true, tokensPerSecond, nil},
 		{"ms/forward", true, forwardTime, known},
+		{"ms/run", true, runTime, known},
 		{"tokens/forward", true, func(t *Test) string { return decimals(t.TPF) }, known},
 		{"experts/layer", true, func(t *Test) string { return decimals(t.Experts) }, known},
 		{"GB/s", true, func(t *Test) string { return rate(t.Read, t.Memory) }, known},
@@ -70,16 +71,20 @@ func (b *Bench) remarks() []string {
 	for _, l := range b.Limits {
 		all = append(all, l.describe())
 	}
-	var measured bool
+	var measured, process bool
 	var schedules []string
 	for i := range b.Tests {
 		t := &b.Tests[i]
+		process = process || t.Kind == "process"
 		measured = measured || t.Memory > 0 || t.Compute > 0
 		if t.Schedule != "" && !slices.Contains(schedules, t.Schedule) {
 			schedules = append(schedules, t.Schedule)
 		}
 	}
 	all = append(all, "t/s: mean ± standard deviation of repetitions; ms/forward: median of executed forwards (95 % interval)")
+	if process {
+		all = append(all, "ms/run: time of another program from its start to its end, mean ± standard deviation")
+	}
 	if measured {
 		all = append(all, "GB/s and GMAC/s: of the fastest forward, and its share of the limit measured in this run")
 	}
@@ -165,6 +170,17 @@ func forwardTime(t *Test) string {
 		return significant(f.Median / 1e6)
 	}
 	return fmt.Sprintf("%s (%s to %s)", significant(f.Median/1e6), significant(f.Low/1e6), significant(f.High/1e6))
+}
+
+// runTime formats what a run of another program took.
+func runTime(t *Test) string {
+	switch {
+	case t.Kind != "process" || t.AvgNS == 0:
+		return ""
+	case len(t.SamplesNS) < 2:
+		return significant(float64(t.AvgNS) / 1e6)
+	}
+	return significant(float64(t.AvgNS)/1e6) + " ± " + significant(float64(t.StddevNS)/1e6)
 }
 
 // rate formats a speed, and what share of a limit it is.
