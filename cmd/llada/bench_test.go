@@ -124,7 +124,7 @@ func TestBenchErrors(t *testing.T) {
 		{"bench --synthetic tiny --type q9", 2, "--type: "},
 		{"bench --synthetic tiny --layers 0", 2, "--layers: 0 is not above 0"},
 		{"bench --synthetic tiny --experts-touched 0", 2, "--experts-touched: 0 is not positive"},
-		{"bench --model MODEL --out " + dir, 2, "--out: " + dir + " is a folder"},
+		{"bench --model MODEL --out " + dir, 2, "--out: " + dir + " is there and not a regular file"},
 		{"bench --external no-such-program-anywhere", 3, "no-such-program-anywhere"},
 		{"bench --model MODEL.not", 3, "MODEL.not"},
 		{"bench --model MODEL --import MODEL.json", 3, "MODEL.json"},

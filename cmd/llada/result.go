@@ -55,8 +55,8 @@ func newResultOutput(c *cli.Context, forms []string, inputs ...string) (*resultO
 		return nil, usagef("--out is empty; see llada %s --help", c.Command.Name)
 	}
 	if to, err := os.Stat(path); err == nil {
-		if to.IsDir() { // to be known before the work, not after it
-			return nil, usagef("--out: %s is a folder", path)
+		if !to.Mode().IsRegular() {
+			return nil, usagef("--out: %s is there and not a regular file", path)
 		}
 		for _, input := range inputs {
 			if from, err := os.Stat(input); err == nil && os.SameFile(from, to) {

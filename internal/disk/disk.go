@@ -28,9 +28,15 @@ func Partial(path string) string {
 	return filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%016x.partial", filepath.Base(path), rand.Uint64()))
 }
 
-// CreatePartial creates the file Partial(path), for whoever may have files made here.
+// CreatePartial creates the file Partial(path), for whoever may have files made here. It
+// returns an error if path is there and anything but a regular file: a device such as
+// /dev/null would be replaced, and a folder cannot be, which is better known now than
+// when the file is complete.
 //
 // Note: os.CreateTemp would make a file that only its owner can read.
 func CreatePartial(path string) (*os.File, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is there and not a regular file", path)
+	}
 	return os.OpenFile(Partial(path), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 }

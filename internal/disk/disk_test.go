@@ -43,3 +43,14 @@ func TestCreatePartial(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, want.Mode(), got.Mode())
 }
+
+func TestCreatePartialOverOthers(t *testing.T) {
+	dir := t.TempDir()
+	for _, path := range []string{dir, os.DevNull} {
+		_, err := disk.CreatePartial(path)
+		require.ErrorContains(t, err, "not a regular file", path)
+	}
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Empty(t, left)
+}
