@@ -245,9 +245,13 @@ func (g *Grid) check() error {
 			return fmt.Errorf("policy %.40q is not one of %s", name, strings.Join(policies, ", "))
 		}
 	}
+	var profiles []string
+	for _, p := range runtime.Profiles() {
+		profiles = append(profiles, string(p))
+	}
 	for _, name := range g.Profile {
-		if !slices.Contains(runtime.Profiles(), runtime.Profile(name)) {
-			return fmt.Errorf("profile %.40q is not one of %q", name, runtime.Profiles())
+		if !slices.Contains(profiles, name) {
+			return fmt.Errorf("profile %.40q is not one of %s", name, strings.Join(profiles, ", "))
 		}
 	}
 	for _, x := range g.Threshold {

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"slices"
-	"unsafe"
 
 	"lladakit/internal/arch"
 	"lladakit/internal/gguf"
@@ -161,59 +160,19 @@ func (p *planner) memory(rows, headRows int) PlanMemory {
 	return m
 }
 
-// scratch returns the size of a runtime.State's buffers, which its constructor
-// describes.
+// scratch returns the size of a runtime.State's buffers.
 func (p *planner) scratch(rows, headRows int) uint64 {
-	const float, number, blockWeights, blockBytes = 4, 4, 32, 48 // of activations
-	c, workers := &p.Config, p.Threads
-	activations := func(values int) int { return values / blockWeights * blockBytes }
-	most := max(rows, headRows)
-	heads := c.Heads * c.HeadDim
-
-	n := float * (2*rows*c.Hidden + most*c.Hidden + rows*c.QKVDim() + rows*heads + 2*rows*c.DenseFF + rows*c.RotaryDim)
-	n += activations(most * max(c.Hidden, heads, c.DenseFF))
-
-	slots := rows * c.ExpertsUsed
-	n += float * (rows*c.Experts + slots*c.ExpertFF + slots*c.Hidden + rows*c.SharedFF)
-	n += number * (6*slots + rows)
-	n += activations(slots*c.ExpertFF) + activations(rows*c.SharedFF)
-	n += workers * 2 * rows * pieceRows * float
-
-	tiles := (c.Vocab + headTile - 1) / headTile
-	n += tiles*headRows*int(unsafe.Sizeof(kernels.Partial{})) + workers*headRows*headTile*float
-
-	// Of each worker: attention of a span's queries for a key-value head, and an edge
-	// of a matrix.
-	span := min(rows, min(attendRows, max(attendRows/4, attendRows*c.KVHeads/workers)))
-	queries := span * c.Heads / c.KVHeads
-	wide := (c.HeadDim + 15) &^ 15
-	attend := (queries+7)*(2*wide*float+192) + 2*attendTile*wide*float + queries*(c.HeadDim*float+number)
-	if p.kv() != kernels.F32 {
-		attend += 2 * (3*attendTile*wide + (queries+7)*wide)
-	}
-	row := 0
+	products := 0
 	for i := range p.roles {
 		r := &p.roles[i]
 		if len(r.Shape) > 1 && !r.Exact() && r.Role != arch.TokenEmbedding {
 			for _, x := range r.types {
-				row = max(row, 16*int(r.bytes(x.typ))/r.rows+r.cols*float+r.cols/32*52)
+				products = max(products, kernels.ScratchBytes(x.typ, r.cols, max(rows, headRows)))
 			}
 		}
 	}
-	n += workers * (attend + row + most*(8*float+number))
-	return uint64(n)
+	return uint64(runtime.StateBytes(&p.Config, p.kv(), p.Threads, rows, headRows, products))
 }
-
-// Numbers of runtime's, on which the sizes of its buffers and the order of its work
-// depend.
-const (
-	pieceRows    = 256
-	pieceWeights = 1 << 17
-	mulChunk     = 32
-	headTile     = 512
-	attendRows   = 32
-	attendTile   = 64
-)
 
 // kv returns the type of keys and values.
 func (p *planner) kv() kernels.Type {

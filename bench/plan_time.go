@@ -126,7 +126,7 @@ func (x *pricing) alone(n int, seconds float64) { x.part(partRest).Seconds += fl
 // product adds the product of a matrix with n rows.
 func (x *pricing) product(part string, role arch.Role, layer, n int) {
 	r := x.p.by[role][layer]
-	x.matrix(part, r, r.types[0].typ, mulChunk, 1, n)
+	x.matrix(part, r, r.types[0].typ, runtime.ProductRows, 1, n)
 	x.turns++
 }
 
@@ -152,7 +152,7 @@ func (x *pricing) matrix(part string, r *planRole, t kernels.Type, chunk int, co
 func (x *pricing) attend(spans []span, share float64) {
 	c, p, e := &x.p.Config, x.p, x.part(partAttention)
 	block := c.BlockLength
-	most := min(attendRows, max(attendRows/4, attendRows*c.KVHeads/p.Threads))
+	most := runtime.AttendRows(c, p.Threads)
 	row, _ := p.kv().RowBytes(c.HeadDim)
 	items, work := 0.0, 0.0
 	for _, s := range spans {
@@ -208,7 +208,7 @@ func (x *pricing) mixture(layer, n int, rounds bool) {
 			for _, t := range r.types {
 				count := touched * float64(t.count) / float64(r.matrices)
 				for rows, share := range sharers(slots / touched) {
-					x.matrix(partExperts, r, t.typ, pieceSize(r.cols), count*share, rows)
+					x.matrix(partExperts, r, t.typ, runtime.ExpertRows(r.cols), count*share, rows)
 				}
 			}
 		}
@@ -221,7 +221,7 @@ func (x *pricing) mixture(layer, n int, rounds bool) {
 	if c.Shared > 0 {
 		for _, role := range []arch.Role{arch.SharedGate, arch.SharedUp, arch.SharedDown} {
 			r := p.by[role][layer]
-			x.matrix(partShared, r, r.types[0].typ, pieceSize(r.cols), 1, n)
+			x.matrix(partShared, r, r.types[0].typ, runtime.ExpertRows(r.cols), 1, n)
 		}
 		each := x.g.silu(c.SharedFF)
 		if rounds {
@@ -231,10 +231,6 @@ func (x *pricing) mixture(layer, n int, rounds bool) {
 	}
 	x.turns += 3
 }
-
-// pieceSize returns how many rows of cols weights a worker takes of an expert, as in
-// runtime.
-func pieceSize(cols int) int { return min(pieceRows, max(32, pieceWeights/max(1, cols)/32*32)) }
 
 // sharers returns for numbers of rows which share of the touched experts has that many,
 // if it is so many on average: what is left of a Poisson distribution when those
@@ -268,7 +264,7 @@ func (x *pricing) head(n int, rounds bool) {
 	c := &x.p.Config
 	r := x.p.by[arch.Head][-1]
 	x.rest(n, x.g.norm(c.Hidden, rounds))
-	x.matrix(partHead, r, r.types[0].typ, headTile, 1, n)
-	x.part(partHead).Seconds += float64(n) * float64(c.Vocab) / headTile * x.g.stats(headTile) / float64(x.p.Threads)
+	x.matrix(partHead, r, r.types[0].typ, runtime.HeadRows, 1, n)
+	x.part(partHead).Seconds += float64(n) * float64(c.Vocab) / runtime.HeadRows * x.g.stats(runtime.HeadRows) / float64(x.p.Threads)
 	x.turns++
 }

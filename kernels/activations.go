@@ -3,6 +3,7 @@ package kernels
 import (
 	"fmt"
 	"math"
+	"unsafe"
 )
 
 // blockLen is how many activations share a scale.
@@ -38,6 +39,11 @@ type Activations struct {
 // for at most values values.
 func NewActivations(values int) *Activations {
 	return &Activations{blocks: make([]block, 0, (values+blockLen-1)/blockLen)}
+}
+
+// ActivationBytes returns how many bytes NewActivations(values) takes.
+func ActivationBytes(values int) int {
+	return (values + blockLen - 1) / blockLen * int(unsafe.Sizeof(block{}))
 }
 
 // Reset makes the activations those in x, which is [rows, cols] and stays the

@@ -3,6 +3,7 @@ package kernels
 import (
 	"fmt"
 	"math"
+	"unsafe"
 )
 
 const (
@@ -87,6 +88,17 @@ func (s *AttendScratch) Reserve(t Type, n, cols int) {
 	grown(&s.words, n*cols)
 	grown(&s.keyScale, attendTile)
 	grown(&s.colScale, cols)
+}
+
+// AttendBytes returns how many bytes a scratch takes after Reserve(t, n, cols).
+func AttendBytes(t Type, n, cols int) int {
+	const float, word = 4, 2
+	n, cols = n+7, (cols+15)&^15
+	size := float*(2*attendTile*cols+8*attendTile+2*n*cols) + n*int(unsafe.Sizeof(six{}))
+	if t != F32 {
+		size += word*(3*attendTile*cols+8*attendTile+n*cols) + float*(attendTile+cols)
+	}
+	return size
 }
 
 // A six is the state of six queries. There is room for eight; assembly knows the

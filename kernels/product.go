@@ -1,6 +1,9 @@
 package kernels
 
-import "fmt"
+import (
+	"fmt"
+	"unsafe"
+)
 
 // Scratch is memory that products of one worker use and use again. The zero
 // value is ready; it grows to what the largest matrix needs.
@@ -30,6 +33,13 @@ func (s *Scratch) Reserve(m *Matrix, n int) {
 	grown(&s.w, m.Cols/blockLen)
 	grown(&s.row, m.Cols)
 	s.all(n)
+}
+
+// ScratchBytes returns how many bytes a scratch takes after Reserve of a matrix of type
+// t with rows of cols weights, and n.
+func ScratchBytes(t Type, cols, n int) int {
+	weights, bytes := t.Block()
+	return 2*tileRows*(cols/weights*bytes) + 4*n*tileRows + cols/blockLen*int(unsafe.Sizeof(numbers{})) + 4*cols + 4*n
 }
 
 func (s *Scratch) numbersOf(n int) []numbers { return grown(&s.w, n) }

@@ -5,14 +5,14 @@ import (
 	"lladakit/kernels"
 )
 
-// headTile is how many tokens of the vocabulary are looked at together: their
+// HeadRows is how many tokens of the vocabulary are looked at together: their
 // logits of all rows stay in the cache until they are read.
-const headTile = 512
+const HeadRows = 512
 
 // headState holds the buffers of the head.
 type headState struct {
 	logits  []float32         // [head rows, vocab], made when first wanted
-	tile    [][]float32       // per worker: [head rows, headTile]
+	tile    [][]float32       // per worker: [head rows, HeadRows]
 	partial []kernels.Partial // [tiles, head rows]
 	rows    int
 	exclude int32
@@ -22,12 +22,12 @@ type headState struct {
 func newHeadState(c *arch.Config, rows, workers int) headState {
 	h := headState{partial: make([]kernels.Partial, tiles(c.Vocab)*rows)}
 	for range workers {
-		h.tile = append(h.tile, make([]float32, rows*headTile))
+		h.tile = append(h.tile, make([]float32, rows*HeadRows))
 	}
 	return h
 }
 
-func tiles(vocab int) int { return (vocab + headTile - 1) / headTile }
+func tiles(vocab int) int { return (vocab + HeadRows - 1) / HeadRows }
 
 // Head returns logits of the rows that the last pass was asked for, the lo-th to
 // the hi-th of them: [hi-lo, vocab], valid until the next call. There is no shift:
@@ -77,10 +77,10 @@ func (s *State) HeadStats(stats []kernels.Stats, exclude int32) {
 func (s *State) headRange(worker, lo, hi int) {
 	h := &s.head
 	for t := lo; t < hi; t++ {
-		from, to := t*headTile, min((t+1)*headTile, s.cfg.Vocab)
-		s.w.Head.Product(h.tile[worker], headTile, &s.in, nil, from, to, &s.scratch[worker])
+		from, to := t*HeadRows, min((t+1)*HeadRows, s.cfg.Vocab)
+		s.w.Head.Product(h.tile[worker], HeadRows, &s.in, nil, from, to, &s.scratch[worker])
 		for r := range h.rows {
-			logits := h.tile[worker][r*headTile:][:to-from]
+			logits := h.tile[worker][r*HeadRows:][:to-from]
 			h.partial[t*h.rows+r] = kernels.PartialStats(logits, int32(from), h.exclude)
 		}
 	}

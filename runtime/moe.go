@@ -247,15 +247,16 @@ func (s *State) plan(dst []float32, l *Layer) {
 	}
 }
 
-// pieceSize returns how many rows of cols weights a piece has.
-func pieceSize(cols int) int { return min(pieceRows, max(32, pieceWeights/max(1, cols)/32*32)) }
+// ExpertRows returns how many rows of an expert's matrix, of cols weights each, a worker
+// takes at a time: those of a piece.
+func ExpertRows(cols int) int { return min(pieceRows, max(32, pieceWeights/max(1, cols)/32*32)) }
 
 // count returns how many pieces a matrix has.
-func count(rows, cols int) int { return (rows + pieceSize(cols) - 1) / pieceSize(cols) }
+func count(rows, cols int) int { return (rows + ExpertRows(cols) - 1) / ExpertRows(cols) }
 
 // pieces appends those of a matrix.
 func pieces(all []piece, unit, rows, cols int) []piece {
-	step := pieceSize(cols)
+	step := ExpertRows(cols)
 	for lo := 0; lo < rows; lo += step {
 		all = append(all, piece{int32(unit), int32(lo), int32(min(lo+step, rows))})
 	}

@@ -128,7 +128,7 @@ func (m *Model) packInto(ctx context.Context, dst []byte, all []packable, progre
 		}
 		if len(part) == 1 {
 			x := part[0]
-			m.pool.Run(x.matrix.Rows, mulChunk, func(_, lo, hi int) { x.pack(dst, lo, hi) })
+			m.pool.Run(x.matrix.Rows, ProductRows, func(_, lo, hi int) { x.pack(dst, lo, hi) })
 		} else {
 			m.pool.Run(len(part), 1, func(_, lo, hi int) {
 				for _, x := range part[lo:hi] {

@@ -101,7 +101,7 @@ func (s *State) observe(m *kernels.Matrix, in *kernels.Activations) {
 func newAttention(c *arch.Config, t kernels.Type, rows, workers int) attention {
 	a := attention{
 		query: make([]int32, 0, rows), spans: make([]span, 0, rows), heads: *kernels.NewActivations(0),
-		most: min(attendRows, max(attendRows/4, attendRows*c.KVHeads/workers)),
+		most: AttendRows(c, workers),
 	}
 	queries := min(rows, a.most) * c.Heads / c.KVHeads
 	for range workers {
@@ -112,8 +112,8 @@ func newAttention(c *arch.Config, t kernels.Type, rows, workers int) attention {
 	return a
 }
 
-// Workers take this many matrix rows at a time.
-const mulChunk = 32
+// ProductRows is how many rows of a matrix a worker takes at a time.
+const ProductRows = 32
 
 // take makes n rows of x the input of the products that follow.
 func (s *State) take(x []float32, n, cols int) {
@@ -150,7 +150,7 @@ func (s *State) product(dst []float32, m *kernels.Matrix) {
 	s.observe(m, &s.in)
 	s.cost.read(m, s.in.Rows)
 	s.mul.m, s.mul.dst, s.mul.stride = m, dst, m.Rows
-	s.pool.Run(m.Rows, mulChunk, s.mulTask)
+	s.pool.Run(m.Rows, ProductRows, s.mulTask)
 }
 
 func (s *State) mulRange(worker, lo, hi int) {

@@ -13,6 +13,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"lladakit/kernels"
 )
 
 func main() {
@@ -36,5 +38,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	e := &env{stdin: stdin, stdout: newOutput(stdout, cancel), stderr: newOutput(stderr, nil)}
+	if err := kernels.EnvironmentError(); err != nil {
+		fmt.Fprintln(e.stderr, "llada: warning:", err)
+	}
 	return e.execute(ctx, args)
 }

@@ -43,6 +43,22 @@ func signalled(t *testing.T, cmd *exec.Cmd, sig os.Signal, now func() bool) int 
 	return cmd.ProcessState.ExitCode()
 }
 
+// TestProgramKernels: a misspelt name does not go unnoticed.
+func TestProgramKernels(t *testing.T) {
+	for name, want := range map[string]string{"plain": "", "fastest": `LLADA_KERNELS: there are no kernels "fastest"`} {
+		cmd := program("version")
+		cmd.Env = append(cmd.Env, "LLADA_KERNELS="+name)
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		require.NoError(t, cmd.Run())
+		if want == "" {
+			assert.Empty(t, stderr.String())
+		} else {
+			assert.Contains(t, stderr.String(), want)
+		}
+	}
+}
+
 func TestProgramInterrupted(t *testing.T) {
 	dir := t.TempDir()
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
