@@ -20,7 +20,8 @@ type Eval struct {
 	Model       EvalModel       `json:"model"`
 	Settings    json.RawMessage `json:"settings"` // of decoding
 	GenLength   int             `json:"gen_length"`
-	Repeats     int             `json:"repeats"` // answers to every prompt
+	Repeats     int             `json:"repeats"`        // answers to every prompt
+	Seed        uint64          `json:"seed,omitempty"` // of the sampling
 	Data        []EvalData      `json:"data"`
 	Sandbox     *EvalSandbox    `json:"sandbox,omitempty"`     // nil if no code was run
 	Subset      string          `json:"subset,omitempty"`      // what of the data was asked, as "100 of 1319, stratified v1"; empty for all
