@@ -1,65 +1,56 @@
-// Package datasets reads the data that models are measured on.
 package datasets
 
 import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"os"
-	"unicode/utf8"
 )
 
-// maxPrompts bounds a prompt file, in bytes.
+// maxPrompts bounds a prompt file, in bytes, packed and unpacked.
 const maxPrompts = 1 << 30
 
 // Prompts reads the user texts of a file: one JSON object a line, with the text
 // under "prompt" (as HumanEval has it), "question" (as GSM8K has it) or "text";
 // or, in a file that does not begin with an object, one text a line. Empty lines
-// are passed over. It is an error if there is no text; errors name file and line.
+// are passed over. The file may be packed with gzip. It is an error if there is no
+// text; errors name file and line.
 func Prompts(path string) ([]string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxPrompts+1))
-	if err != nil {
-		return nil, err
+	data, err := readAll(f, maxPrompts)
+	if err == nil {
+		data, err = unpack(data, maxPrompts)
 	}
-	if len(data) > maxPrompts {
-		return nil, fmt.Errorf("%s: more than %d MiB are too many prompts", path, maxPrompts>>20)
+	var prompts []string
+	if err == nil {
+		prompts, err = parsePrompts(data)
 	}
-	prompts, err := parsePrompts(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, inFile(path, err)
 	}
 	return prompts, nil
 }
 
 func parsePrompts(data []byte) ([]string, error) {
-	data = bytes.TrimPrefix(data, []byte("\ufeff")) // with which some editors begin a file
-	isJSON := bytes.HasPrefix(bytes.TrimSpace(data), []byte("{"))
+	isJSON := false
 	var prompts []string
-	n := 0
-	for line := range bytes.Lines(data) {
-		n++
-		if len(bytes.TrimSpace(line)) == 0 {
-			continue
+	err := lines(data, func(_ int, line []byte) (err error) {
+		if len(prompts) == 0 {
+			isJSON = bytes.HasPrefix(bytes.TrimSpace(line), []byte("{"))
 		}
-		if !utf8.Valid(line) {
-			return nil, fmt.Errorf("line %d is not text in UTF-8", n)
-		}
-		line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
 		text := string(line)
 		if isJSON {
-			var err error
-			if text, err = promptOf(line); err != nil {
-				return nil, fmt.Errorf("line %d: %w", n, err)
-			}
+			text, err = promptOf(line)
 		}
 		prompts = append(prompts, text)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	if len(prompts) == 0 {
 		return nil, errors.New("no prompts")

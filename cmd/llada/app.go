@@ -28,7 +28,7 @@ func (e *env) execute(ctx context.Context, args []string) error {
 
 		Commands: []*cli.Command{
 			e.demoCommand(), e.convertCommand(), e.quantizeCommand(), e.imatrixCommand(), e.inspectCommand(), e.verifyCommand(), e.kldCommand(), e.benchCommand(), e.sweepCommand(), e.synthCommand(),
-			e.tokenizeCommand(), e.runCommand(), e.logitsCommand(), e.doctorCommand(), e.planCommand(), e.versionCommand(), helpCommand(),
+			e.tokenizeCommand(), e.runCommand(), e.logitsCommand(), e.doctorCommand(), e.planCommand(), e.datasetsCommand(), e.versionCommand(), helpCommand(),
 		},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
@@ -37,7 +37,17 @@ func (e *env) execute(ctx context.Context, args []string) error {
 			return cli.ShowAppHelp(c)
 		},
 	}
-	for _, c := range app.Commands {
+	prepare(app.Commands)
+	err := app.RunContext(ctx, args)
+	if e.stdout.err != nil {
+		return e.stdout.err
+	}
+	return err
+}
+
+// prepare sets what all commands share.
+func prepare(commands []*cli.Command) {
+	for _, c := range commands {
 		c.OnUsageError = onUsageError
 		c.HideHelpCommand = true
 		for _, f := range c.Flags {
@@ -45,12 +55,8 @@ func (e *env) execute(ctx context.Context, args []string) error {
 				b.DisableDefaultText = true // "(default: false)"
 			}
 		}
+		prepare(c.Subcommands)
 	}
-	err := app.RunContext(ctx, args)
-	if e.stdout.err != nil {
-		return e.stdout.err
-	}
-	return err
 }
 
 // helpCommand takes the place of the library's, which passes over what it does
@@ -69,7 +75,9 @@ func helpCommand() *cli.Command {
 			case c.App.Command(name) == nil:
 				return noCommand(name)
 			default:
-				return cli.ShowCommandHelp(c.Lineage()[1], name)
+				sub := cli.NewContext(c.App, nil, c.Lineage()[1])
+				sub.Command = c.App.Command(name)
+				return sub.Command.Run(sub, name, "--help")
 			}
 		},
 	}

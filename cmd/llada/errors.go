@@ -26,7 +26,7 @@ func usagef(format string, args ...any) error {
 // onUsageError replaces the library's: one line instead of the whole help text.
 func onUsageError(c *cli.Context, err error, _ bool) error {
 	if c.Command != nil && c.Command.Name != c.App.Name {
-		return usagef("%w; see llada %s --help", err, c.Command.Name)
+		return usagef("%w; see %s --help", err, c.Command.HelpName)
 	}
 	return usagef("%w; see llada --help", err)
 }
@@ -56,21 +56,29 @@ func message(err error) string {
 	return strings.ReplaceAll(err.Error(), "\n", " ")
 }
 
-// arguments checks that exactly n positional arguments are there. A leftover
-// that looks like a flag stands behind one: the library does not read it.
-func arguments(c *cli.Context, n int, what string) error {
+// flagsFirst checks that no leftover looks like a flag: such a one stands behind a
+// positional argument, and the library does not read it.
+func flagsFirst(c *cli.Context) error {
 	for _, a := range c.Args().Slice() {
 		if strings.HasPrefix(a, "-") && a != "-" {
-			return usagef("flag %s must stand before other arguments; see llada %s --help", a, c.Command.Name)
+			return usagef("flag %s must stand before other arguments; see %s --help", a, c.Command.HelpName)
 		}
+	}
+	return nil
+}
+
+// arguments checks that exactly n positional arguments are there.
+func arguments(c *cli.Context, n int, what string) error {
+	if err := flagsFirst(c); err != nil {
+		return err
 	}
 	switch {
 	case c.NArg() < n:
-		return usagef("%s is missing; see llada %s --help", what, c.Command.Name)
+		return usagef("%s is missing; see %s --help", what, c.Command.HelpName)
 	case c.NArg() > n:
-		return usagef("argument %q is one too many; see llada %s --help", c.Args().Get(n), c.Command.Name)
+		return usagef("argument %q is one too many; see %s --help", c.Args().Get(n), c.Command.HelpName)
 	case n > 0 && c.Args().First() == "":
-		return usagef("%s is empty; see llada %s --help", what, c.Command.Name)
+		return usagef("%s is empty; see %s --help", what, c.Command.HelpName)
 	}
 	return nil
 }
@@ -79,10 +87,10 @@ func arguments(c *cli.Context, n int, what string) error {
 func needFlags(c *cli.Context, flags ...string) error {
 	for _, f := range flags {
 		if !c.IsSet(f) {
-			return usagef("flag --%s is missing; see llada %s --help", f, c.Command.Name)
+			return usagef("flag --%s is missing; see %s --help", f, c.Command.HelpName)
 		}
 		if c.String(f) == "" {
-			return usagef("flag --%s is empty; see llada %s --help", f, c.Command.Name)
+			return usagef("flag --%s is empty; see %s --help", f, c.Command.HelpName)
 		}
 	}
 	return nil
@@ -98,7 +106,7 @@ func exactlyOne(c *cli.Context, flags ...string) (string, error) {
 		}
 	}
 	if len(given) != 1 {
-		return "", usagef("give exactly one of --%s; see llada %s --help", strings.Join(flags, ", --"), c.Command.Name)
+		return "", usagef("give exactly one of --%s; see %s --help", strings.Join(flags, ", --"), c.Command.HelpName)
 	}
 	if strings.HasSuffix(given[0], "-file") {
 		return given[0], needFlags(c, given[0])
