@@ -54,9 +54,9 @@ func (f *field) text() string {
 			return "1"
 		}
 		return "0"
-	case reflect.Slice:
+	case reflect.Slice, reflect.Map:
 		if v.Len() == 0 {
-			return "[]"
+			return map[reflect.Kind]string{reflect.Slice: "[]", reflect.Map: "{}"}[v.Kind()]
 		}
 		var b strings.Builder
 		enc := json.NewEncoder(&b)
@@ -162,6 +162,12 @@ func checkValue(v reflect.Value, at string) error {
 	case reflect.Slice:
 		for i := range v.Len() {
 			if err := checkValue(v.Index(i), fmt.Sprintf("%s[%d]", at, i)); err != nil {
+				return err
+			}
+		}
+	case reflect.Map: // of texts
+		for _, key := range v.MapKeys() {
+			if err := checkValue(v.MapIndex(key), at+"."+key.String()); err != nil {
 				return err
 			}
 		}

@@ -18,7 +18,7 @@ const (
 // ReadBench reads what Write writes in the form json, of this version and those before.
 // Fields that it does not know are passed over.
 func ReadBench(r io.Reader) (*Bench, error) {
-	data, err := readAll(r)
+	data, err := readAll(r, maxBench, ErrBench)
 	if err != nil {
 		return nil, err
 	}
@@ -61,14 +61,14 @@ func ReadBench(r io.Reader) (*Bench, error) {
 	return b, nil
 }
 
-// readAll reads a result file.
-func readAll(r io.Reader) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, maxBench+1))
+// readAll reads a result file of at most so many bytes. More are an error that wraps kind.
+func readAll(r io.Reader, most int64, kind error) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, most+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(data) > maxBench {
-		return nil, fmt.Errorf("%w: it has more than %d MiB", ErrBench, maxBench>>20)
+	if int64(len(data)) > most {
+		return nil, fmt.Errorf("%w: it has more than %d MiB", kind, most>>20)
 	}
 	return data, nil
 }

@@ -20,8 +20,9 @@ type Eval struct {
 	Model       EvalModel       `json:"model"`
 	Settings    json.RawMessage `json:"settings"` // of decoding
 	GenLength   int             `json:"gen_length"`
-	Repeats     int             `json:"repeats"`        // answers to every prompt
-	Seed        uint64          `json:"seed,omitempty"` // of the sampling
+	Repeats     int             `json:"repeats"`          // answers to every prompt
+	Seed        uint64          `json:"seed,omitempty"`   // of the sampling
+	PassK       []int           `json:"pass_k,omitempty"` // k of pass@k; empty for 1, 10 and 100 if there are repeats
 	Data        []EvalData      `json:"data"`
 	Sandbox     *EvalSandbox    `json:"sandbox,omitempty"`     // nil if no code was run
 	Subset      string          `json:"subset,omitempty"`      // what of the data was asked, as "100 of 1319, stratified v1"; empty for all
@@ -59,7 +60,7 @@ type EvalTask struct {
 	Task      string  `json:"task"`
 	Version   int     `json:"version"`
 	Data      string  `json:"data"`
-	N         int     `json:"n"`     // samples
+	N         int     `json:"n"`     // samples, those without an answer among them
 	Asked     int     `json:"asked"` // that there were to be
 	Correct   int     `json:"correct"`
 	Accuracy  float64 `json:"accuracy"` // share, 0 to 1

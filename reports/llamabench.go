@@ -72,7 +72,7 @@ type llamaBenchRow struct {
 // of llama-diffusion-cli that has its line of times. The Warnings of a test and the
 // notes say what does not compare with ours.
 func ImportLlamaBench(r io.Reader) (tests []Test, notes []string, err error) {
-	data, err := readAll(r)
+	data, err := readAll(r, maxBench, ErrImport)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -1,0 +1,49 @@
+package stats
+
+import "math"
+
+// Detectable returns the smallest difference of two accuracies on the same n documents
+// that the paired test sees with a power of 0.8 at the level 0.05, if the share of
+// documents that only one of the runs has right is discordant. It solves Connor's (1987,
+// Biometrics 43, 207-211) n = (z₁ √ψ + z₂ √(ψ - δ²))² / δ² for δ. A difference needs as
+// large a share of discordant documents: where that is more than was stated, it is taken.
+func Detectable(n, discordant float64) float64 {
+	if n <= 0 {
+		return 1
+	}
+	// The positive root of (n + z₂²) δ² - 2 z₁ √(ψn) δ + (z₁² - z₂²) ψ = 0.
+	root := n + zPower*zPower - z*z
+	if root >= 0 {
+		d := math.Sqrt(discordant) * (z*math.Sqrt(n) + zPower*math.Sqrt(root)) / (n + zPower*zPower)
+		if d <= discordant {
+			return d
+		}
+	}
+	// ψ = δ: n = (z₁ + z₂ √(1 - δ))² / δ, which falls with δ.
+	low, high := 0.0, 1.0
+	for range 60 {
+		d := (low + high) / 2
+		if needed := z + zPower*math.Sqrt(1-d); needed*needed/d > n {
+			low = d
+		} else {
+			high = d
+		}
+	}
+	return high
+}
+
+// Discordant returns a share of documents that only one of two runs has right, where both
+// have the accuracy share and their answers correlate by correlation: 2 p (1-p) (1-r).
+func Discordant(share, correlation float64) float64 {
+	return 2 * share * (1 - share) * (1 - correlation)
+}
+
+// DetectableUnpaired is Detectable for runs on n documents each that are not the same
+// ones, or of which only the accuracies are known. Both have an accuracy near share
+// (Fleiss 1981, chapter 3, with the variance of share for both): (z₁ + z₂) √(2 p (1-p) / n).
+func DetectableUnpaired(n, share float64) float64 {
+	if n <= 0 {
+		return 1
+	}
+	return min(1, (z+zPower)*math.Sqrt(2*share*(1-share)/n))
+}
