@@ -21,6 +21,10 @@ const (
 	errorWrong      = "wrong"
 )
 
+// mostText bounds an answer, in bytes: what extractors find in it is as long at most, and a
+// line of samples has a bound, too.
+const mostText = 512 << 10
+
 // Bounds of programs with results that another one computes, as in EvalPlus.
 const (
 	expectTime   = 2 * time.Minute // of all inputs of a document
@@ -55,8 +59,13 @@ func (j *judge) sample(ctx context.Context, it *item, a *Answer) (*reports.Sampl
 	s.PromptTokens, s.Tokens, s.Prefill, s.Denoise, s.Commit = a.PromptTokens, a.Tokens, a.Prefill, a.Denoise, a.Commit
 	s.Timings.Prefill, s.Timings.Decode = milliseconds(a.PrefillTime), milliseconds(a.DecodeTime)
 	s.Extractions = []reports.Extraction{}
-	if a.Err != nil {
-		s.Finish, s.Error, s.Message = "error", errorGeneration, oneLine(a.Err.Error())
+	err := a.Err
+	if err == nil && len(a.Text) > mostText {
+		err = fmt.Errorf("an answer of %d bytes is longer than %d", len(a.Text), mostText)
+	}
+	if err != nil {
+		s.Text, s.IDs = "", nil
+		s.Finish, s.Error, s.Message = "error", errorGeneration, oneLine(err.Error())
 		return &s, nil
 	}
 	start := time.Now()

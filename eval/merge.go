@@ -69,7 +69,7 @@ func Merge(opt MergeOptions) (*reports.Eval, []reports.Sample, error) {
 	}
 	e := whole.eval()
 	e.Command, e.Interrupted = opt.Command, whole.missing(list) > 0
-	e.K = opt.K
+	e.PassK = opt.K
 	f.session.Seconds = describeShards(e, runs)
 	if !e.Started.IsZero() {
 		f.session.Started = e.Started

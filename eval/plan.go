@@ -22,6 +22,9 @@ type plan struct {
 	items    []*item // by task, repeat and document
 }
 
+// mostSamples bounds a run: files of more are not read.
+const mostSamples = 1_000_000
+
 // newPlan works out what options ask for.
 func newPlan(opt *Options) (*plan, error) {
 	id := opt.Generator.Identity()
@@ -36,6 +39,9 @@ func newPlan(opt *Options) (*plan, error) {
 	for _, t := range opt.Tasks {
 		if err := p.add(opt, t); err != nil {
 			return nil, fmt.Errorf("task %s: %w", t.Name, err)
+		}
+		if len(p.items) > mostSamples {
+			return nil, fmt.Errorf("more than %d samples are too many for one run: divide them into shards", mostSamples)
 		}
 	}
 	return p, nil

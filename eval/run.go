@@ -50,7 +50,7 @@ type Options struct {
 }
 
 // mostRepeats bounds what a slip of the finger can ask for.
-const mostRepeats = 100_000
+const mostRepeats = 10_000
 
 // Run asks, judges, and keeps what comes out. When ctx ends, or something fails that is not
 // about a single answer, the result of what there is comes with the error, and the folder
@@ -132,7 +132,7 @@ func (o *Options) asking(t *Task) (*Task, error) {
 func (o *Options) result(m *manifest, list []reports.Sample) *reports.Eval {
 	e := m.eval()
 	e.Program, e.Machine, e.Command, e.Sandbox = o.Program, o.Machine, o.Command, o.Sandbox
-	e.Interrupted = m.missing(list) > 0
+	e.Interrupted, e.PassK = m.missing(list) > 0, o.K
 	reports.Summarise(e, list)
 	return e
 }
