@@ -26,6 +26,7 @@ type MergeOptions struct {
 // shardRun is what one shard's folder has.
 type shardRun struct {
 	dir      string
+	lock     *os.File // nil where the folder is read-only
 	manifest *manifest
 	samples  []reports.Sample
 	result   *reports.Eval // nil if it was killed
@@ -40,11 +41,11 @@ func Merge(opt MergeOptions) (*reports.Eval, []reports.Sample, error) {
 	}
 	var runs []*shardRun
 	for _, dir := range opt.Shards {
-		r, unlock, err := openShard(dir)
+		r, err := openShard(dir)
 		if err != nil {
 			return nil, nil, err
 		}
-		defer unlock()
+		defer r.close()
 		runs = append(runs, r)
 	}
 	slices.SortStableFunc(runs, func(a, b *shardRun) int { return a.manifest.shard().I - b.manifest.shard().I })
@@ -79,41 +80,46 @@ func Merge(opt MergeOptions) (*reports.Eval, []reports.Sample, error) {
 }
 
 // openShard reads a folder, and keeps others from going on with it meanwhile.
-func openShard(dir string) (_ *shardRun, unlock func(), err error) {
+func openShard(dir string) (_ *shardRun, err error) {
 	r := &shardRun{dir: dir}
 	if r.manifest, err = readManifest(dir); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	unlock = func() {}
-	switch lock, err := disk.Lock(filepath.Join(dir, sessionFile)); {
-	case errors.Is(err, disk.ErrLocked):
-		return nil, nil, err
-	case err == nil: // else the folder is read-only
-		unlock = func() { lock.Close() }
+	if r.lock, err = disk.Lock(filepath.Join(dir, sessionFile)); errors.Is(err, disk.ErrLocked) {
+		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			unlock()
-		}
-	}()
+	if err = r.read(); err != nil {
+		r.close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *shardRun) read() (err error) {
 	if r.manifest.Shard == "" {
-		return nil, nil, fmt.Errorf("%s: it is no shard, but a whole run", dir)
+		return fmt.Errorf("%s: it is no shard, but a whole run", r.dir)
 	}
-	if r.samples, err = readSamples(filepath.Join(dir, samplesFile), r.manifest); err != nil {
-		return nil, nil, err
+	if r.samples, err = readSamples(filepath.Join(r.dir, samplesFile), r.manifest); err != nil {
+		return err
 	}
-	results, err := os.Open(filepath.Join(dir, resultsFile))
+	results, err := os.Open(filepath.Join(r.dir, resultsFile))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return r, unlock, nil
+		return nil
 	case err != nil:
-		return nil, nil, err
+		return err
 	}
 	defer results.Close()
 	if r.result, err = reports.ReadEval(results); err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", results.Name(), err)
+		return fmt.Errorf("%s: %w", results.Name(), err)
 	}
-	return r, unlock, nil
+	return nil
+}
+
+func (r *shardRun) close() {
+	if r.lock != nil {
+		r.lock.Close()
+	}
 }
 
 // checkShards checks that shards are different parts of one run, and all of them. They are

@@ -37,7 +37,7 @@ func ParseShard(text string) (s Shard, err error) {
 			s.N, err = strconv.Atoi(n)
 		}
 	}
-	if !ok || err != nil || s.check() != nil {
+	if !ok || err != nil || s.N == 0 || s.check() != nil {
 		return Shard{}, fmt.Errorf("%.40q is not a shard such as 2/3", text)
 	}
 	return s, nil
