@@ -222,9 +222,12 @@ func (a *Answer) readTimings(raw json.RawMessage) {
 		Prompt  float64 `json:"prompt_ms"`
 		Predict float64 `json:"predicted_ms"`
 	}
-	ms := func(v float64) time.Duration { return time.Duration(v * float64(time.Millisecond)) }
-	if json.Unmarshal(raw, &t) == nil && t.Prompt > 0 && t.Predict > 0 && ms(t.Prompt)+ms(t.Predict) <= a.DecodeTime {
-		a.PrefillTime, a.DecodeTime = ms(t.Prompt), ms(t.Predict)
+	if json.Unmarshal(raw, &t) != nil || t.Prompt <= 0 || t.Predict <= 0 {
+		return
+	}
+	const ms = float64(time.Millisecond)
+	if (t.Prompt+t.Predict)*ms <= float64(a.DecodeTime) {
+		a.PrefillTime, a.DecodeTime = time.Duration(t.Prompt*ms), time.Duration(t.Predict*ms)
 	}
 }
 

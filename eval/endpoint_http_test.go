@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -49,7 +50,7 @@ func TestEndpointRetries(t *testing.T) {
 		min, max time.Duration                  // of waiting
 	}{
 		"connection":  {func() (*http.Response, error) { return nil, errors.New("connection refused") }, 3 * time.Second, 4 * time.Second},
-		"cut off":     {func() (*http.Response, error) { return reply(200, "{"), io.ErrUnexpectedEOF }, 3 * time.Second, 4 * time.Second},
+		"cut off":     {func() (*http.Response, error) { return nil, io.ErrUnexpectedEOF }, 3 * time.Second, 4 * time.Second},
 		"torn":        {func() (*http.Response, error) { return torn(), nil }, 3 * time.Second, 4 * time.Second},
 		"timeout":     {func() (*http.Response, error) { return reply(408, ""), nil }, 3 * time.Second, 4 * time.Second},
 		"busy":        {func() (*http.Response, error) { return reply(429, "slow down"), nil }, 3 * time.Second, 4 * time.Second},
@@ -252,7 +253,7 @@ func TestEndpointEndsAfterFailuresInRow(t *testing.T) {
 func TestEndpointUnknownCertificate(t *testing.T) {
 	n := 0
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { n++ }))
-	s.Config.ErrorLog = nil
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	s.StartTLS()
 	defer s.Close()
 	e := endpoint(t, eval.EndpointOptions{URL: s.URL, Concurrency: 1})
