@@ -84,6 +84,19 @@ func Run(ctx context.Context, opt Options) (*reports.Eval, []reports.Sample, err
 	return e, list, errors.Join(failed, f.finish(e))
 }
 
+// Preview returns the result that Run begins with, without samples: what of which data is to
+// be asked, and how often.
+func Preview(opt Options) (*reports.Eval, error) {
+	if err := opt.fill(); err != nil {
+		return nil, err
+	}
+	p, err := newPlan(&opt)
+	if err != nil {
+		return nil, err
+	}
+	return p.manifest.eval(), nil
+}
+
 // fill checks options and fills in what is 0.
 func (o *Options) fill() error {
 	if o.Repeats == 0 {

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"lladakit/convert"
+	"lladakit/eval/sandbox"
 )
 
 // usageError is a mistake in the command line.
@@ -42,7 +43,7 @@ func exitCode(err error) int {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return 4
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission),
-		errors.Is(err, exec.ErrNotFound), errors.Is(err, convert.ErrSpace), errors.Is(err, syscall.ENOSPC):
+		errors.Is(err, exec.ErrNotFound), errors.Is(err, sandbox.ErrUnavailable), errors.Is(err, convert.ErrSpace), errors.Is(err, syscall.ENOSPC):
 		return 3
 	}
 	return 1

@@ -14,10 +14,14 @@ import (
 
 // resultFlags say in which forms a result is printed, and where it is kept.
 func resultFlags(forms []string) []cli.Flag {
+	return append(formFlags(forms), &cli.StringFlag{Name: "out", Usage: "`FILE` for the result as JSON"})
+}
+
+// formFlags say in which forms a result is printed.
+func formFlags(forms []string) []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "output", Aliases: []string{"o"}, Usage: "`LIST` of forms to print: " + strings.Join(forms, ", "), DefaultText: "md"},
 		&cli.BoolFlag{Name: "json", Usage: "print the result as JSON, as -o json does"},
-		&cli.StringFlag{Name: "out", Usage: "`FILE` for the result as JSON"},
 	}
 }
 
@@ -30,22 +34,10 @@ type resultOutput struct {
 // newResultOutput reads the flags, and creates the file, which must be none of the
 // inputs. The caller closes what it returns.
 func newResultOutput(c *cli.Context, forms []string, inputs ...string) (*resultOutput, error) {
-	o := &resultOutput{forms: []string{"md"}}
+	o := new(resultOutput)
 	var err error
-	switch {
-	case c.Bool("json") && c.IsSet("output"):
-		return nil, usagef("--json is -o json: give one of them")
-	case c.Bool("json"):
-		o.forms = []string{"json"}
-	case c.IsSet("output"):
-		if o.forms, err = bench.Names(c.StringSlice("output")...); err != nil {
-			return nil, usagef("--output: %w", err)
-		}
-	}
-	for _, form := range o.forms {
-		if !slices.Contains(forms, form) {
-			return nil, usagef("--output: %.40q is not one of %s", form, strings.Join(forms, ", "))
-		}
+	if o.forms, err = resultForms(c, forms); err != nil {
+		return nil, err
 	}
 	if !c.IsSet("out") {
 		return o, nil
@@ -66,6 +58,27 @@ func newResultOutput(c *cli.Context, forms []string, inputs ...string) (*resultO
 	}
 	o.file, err = createFile(path)
 	return o, err
+}
+
+// resultForms reads the flags for the forms in which a result is printed.
+func resultForms(c *cli.Context, forms []string) (chosen []string, err error) {
+	chosen = []string{"md"}
+	switch {
+	case c.Bool("json") && c.IsSet("output"):
+		return nil, usagef("--json is -o json: give one of them")
+	case c.Bool("json"):
+		chosen = []string{"json"}
+	case c.IsSet("output"):
+		if chosen, err = bench.Names(c.StringSlice("output")...); err != nil {
+			return nil, usagef("--output: %w", err)
+		}
+	}
+	for _, form := range chosen {
+		if !slices.Contains(forms, form) {
+			return nil, usagef("--output: %.40q is not one of %s", form, strings.Join(forms, ", "))
+		}
+	}
+	return chosen, nil
 }
 
 // write writes a result, to the file first. If that fails, it is printed all the same:
