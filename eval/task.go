@@ -18,7 +18,8 @@ type Task struct {
 
 	GenLength int // most tokens of an answer that the task is made for
 
-	// Prompt returns how a record is asked. support has the records of Support.
+	// Prompt returns how a record is asked. support has the records of Support. It is nil
+	// if Answers is not empty.
 	Prompt func(r *datasets.Record, support []datasets.Record) Prompt
 
 	// Judge reads an answer's text, with the frozen start of the answer in front.
@@ -30,7 +31,7 @@ type Prompt struct {
 	Messages []Message `json:"messages,omitempty"` // in the chat form
 	Text     string    `json:"text,omitempty"`     // instead of messages: as it is, without a chat form
 	Prefix   string    `json:"prefix,omitempty"`   // with which the answer begins: frozen tokens for a diffusion model
-	Stops    []string  `json:"stops,omitempty"`    // the answer ends before the first of them
+	Stops    []string  `json:"stops,omitempty"`    // what is written after Prefix ends before the first of them
 }
 
 // Message is one turn of a chat.
@@ -62,6 +63,11 @@ type Program struct {
 
 	// Expect, if not empty, is a program that prints what Source needs, the same for
 	// every answer to the document: it is run once, and Source reads its output from
-	// standard input. Of HumanEval+, it computes the right results and times them.
+	// standard input. Of HumanEval+, it computes the right results and times them; it
+	// prints up to MaxExpect bytes.
 	Expect string
+
+	// Seconds, if not 0, is the most that Source may take by the clock on a machine of
+	// ordinary speed, and Expect as well, instead of what the sandbox gives.
+	Seconds float64
 }
