@@ -84,9 +84,9 @@ func (e *Endpoint) prefix(p Prompt) string {
 	return p.Prefix
 }
 
-// completion is what servers answer, of both interfaces. Other fields, among them what
+// response is what servers answer, of both interfaces. Other fields, among them what
 // reasoning models thought before their answers, are left out.
-type completion struct {
+type response struct {
 	Object  string          `json:"object"`
 	Error   json.RawMessage `json:"error"`
 	Choices []choice        `json:"choices"`
@@ -106,7 +106,7 @@ type choice struct {
 
 // read fills an answer from the body of a server's.
 func (e *Endpoint) read(a *Answer, body []byte, contentType string) error {
-	var c completion
+	var c response
 	if err := json.Unmarshal(body, &c); err != nil {
 		said := e.clean(string(body))
 		if said == "" {

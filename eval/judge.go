@@ -25,13 +25,8 @@ const (
 // line of samples has a bound, too.
 const mostText = 512 << 10
 
-// Bounds of programs with results that another one computes, as in EvalPlus.
-const (
-	expectTime   = 2 * time.Minute // of all inputs of a document
-	expectOutput = 64 << 20
-	sourceTime   = time.Minute
-	plusMemory   = 4 << 30
-)
+// plusMemory bounds programs with results that another one computes, as in EvalPlus.
+const plusMemory = 4 << 30
 
 // judge turns answers into samples. It may be used by several goroutines.
 type judge struct {
@@ -116,20 +111,20 @@ func (j *judge) run(ctx context.Context, p *Program) (sandbox.Verdict, error) {
 	if j.executor == nil {
 		return sandbox.Verdict{}, sandbox.ErrUnavailable
 	}
-	q := sandbox.Program{Source: p.Source}
+	q := sandbox.Program{Source: p.Source, Time: time.Duration(p.Seconds * float64(time.Second))}
 	if p.Expect != "" {
-		input, err := j.expect(ctx, p.Expect)
-		if err != nil {
+		var err error
+		if q.Input, err = j.expect(ctx, p); err != nil {
 			return sandbox.Verdict{}, err
 		}
-		q.Input, q.Time, q.Memory = input, sourceTime, plusMemory
+		q.Memory = plusMemory
 	}
 	return j.executor.Run(ctx, q)
 }
 
-// expect returns what a program prints, which it is run for once.
-func (j *judge) expect(ctx context.Context, source string) ([]byte, error) {
-	key := sha256.Sum256([]byte(source))
+// expect returns what a program's Expect prints, which is run once.
+func (j *judge) expect(ctx context.Context, p *Program) ([]byte, error) {
+	key := sha256.Sum256([]byte(p.Expect))
 	j.mu.Lock()
 	e := j.expected[key]
 	if e == nil {
@@ -142,14 +137,16 @@ func (j *judge) expect(ctx context.Context, source string) ([]byte, error) {
 	if e.known {
 		return e.output, nil
 	}
-	v, err := j.executor.Run(ctx, sandbox.Program{Source: source, Time: expectTime, Memory: plusMemory, Output: expectOutput})
+	v, err := j.executor.Run(ctx, sandbox.Program{
+		Source: p.Expect, Time: time.Duration(p.Seconds * float64(time.Second)), Memory: plusMemory, Output: MaxExpect,
+	})
 	switch {
 	case err != nil:
 		return nil, err
 	case v.Status != sandbox.Passed:
 		return nil, fmt.Errorf("the canonical solution did not compute the right results: %s: %s", v.Status, oneLine(v.Message))
-	case len(v.Output) >= expectOutput:
-		return nil, fmt.Errorf("the right results have more than %d MiB", expectOutput>>20)
+	case len(v.Output) >= MaxExpect:
+		return nil, fmt.Errorf("the right results have more than %d bytes", MaxExpect)
 	}
 	e.known, e.output = true, []byte(v.Output)
 	return e.output, nil

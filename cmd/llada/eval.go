@@ -349,4 +349,3 @@ func judges(c *cli.Context) int {
 	}
 	return 2
 }
-
