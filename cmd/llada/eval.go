@@ -129,6 +129,9 @@ func (e *env) evalOptions(c *cli.Context) (opt eval.Options, err error) {
 		if err != nil {
 			return opt, usagef("--task: %w", err)
 		}
+		if slices.ContainsFunc(opt.Tasks, func(o *eval.Task) bool { return o.Name == t.Name }) {
+			return opt, usagef("--task: %s is named twice", t.Name)
+		}
 		opt.Tasks = append(opt.Tasks, t)
 	}
 	const most = 1 << 20
