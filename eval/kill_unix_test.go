@@ -55,6 +55,7 @@ func TestKill(t *testing.T) {
 		}
 		if cmd.Process.Kill() == nil {
 			killed++
+			t.Log("killed with bytes of samples: ", size(dir))
 		}
 		<-ended
 	}

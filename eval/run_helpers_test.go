@@ -93,7 +93,6 @@ type oracle struct {
 	asked    []eval.Request
 	after    int // of answers fails the run; 0: never
 	refuse   string
-	err      error
 }
 
 var errBroken = errors.New("broken")

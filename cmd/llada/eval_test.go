@@ -9,11 +9,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"lladakit/datasets"
 	"lladakit/eval"
 	"lladakit/reports"
 )
@@ -243,4 +245,60 @@ func TestEvalProgress(t *testing.T) {
 	lines := strings.Split(text.String(), "\n")
 	assert.Regexp(t, `^llada: 30 of 100 samples, .* a minute, .* left, 1 without an answer; gsm8k 90.0 % \(74\.4 to 96\.5\)$`, lines[0])
 	assert.Contains(t, lines[1], "at work for")
+}
+
+// A server that knows the canonical solutions is right by all judges, in a sandbox.
+func TestEvalCanonical(t *testing.T) {
+	noCluster(t)
+	folder := os.Getenv("LLADA_TEST_DATA")
+	if folder == "" {
+		folder = filepath.Join("..", "..", "..", "shared", "data")
+	}
+	data, err := datasets.Open(t.Context(), "humaneval", datasets.Options{Folder: folder, Cache: t.TempDir(), Offline: true})
+	if err != nil {
+		t.Skip("without LLADA_TEST_DATA: ", err)
+	}
+	t.Setenv(dataFolder, folder)
+	var asked atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var request struct{ Messages []struct{ Content string } }
+		if json.NewDecoder(r.Body).Decode(&request) != nil || len(request.Messages) == 0 {
+			http.NotFound(w, r)
+			return
+		}
+		asked.Add(1)
+		text := ""
+		for _, record := range data.Records {
+			if strings.Contains(request.Messages[0].Content, record.Prompt) {
+				text = "Here it is:\n```python\n" + record.Prompt + record.CanonicalSolution + "```\n"
+			}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(map[string]any{"choices": []any{
+			map[string]any{"message": map[string]string{"role": "assistant", "content": text}, "finish_reason": "stop"},
+		}})
+	}))
+	defer server.Close()
+	limit := 6
+	if os.Getenv(fullVariable) != "" {
+		limit = 40
+	}
+	dir := filepath.Join(t.TempDir(), "run")
+	line := fmt.Sprintf("eval --json --offline --limit %d --endpoint %s --endpoint-model canonical --out %s --task ", limit, server.URL, dir)
+	o := llada(t, line+"humaneval")
+	if o.code == 3 {
+		t.Skip(o.err)
+	}
+	require.NoError(t, o.err)
+	require.EqualValues(t, limit, asked.Load())
+	o = llada(t, line+"humaneval,humaneval-plus-mini --resume")
+	require.NoError(t, o.err)
+	assert.EqualValues(t, limit, asked.Load(), "answers that are there are judged again, not asked for")
+	var e reports.Eval
+	require.NoError(t, json.Unmarshal([]byte(o.stdout), &e))
+	require.Len(t, e.Tasks, 2)
+	for _, task := range e.Tasks {
+		assert.Equal(t, limit, task.N)
+		assert.Equal(t, limit, task.Correct, "%s: %v", task.Task, task.Errors)
+	}
 }
