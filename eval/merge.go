@@ -20,7 +20,7 @@ type MergeOptions struct {
 
 	// What the result says of itself.
 	Command []string
-	K       []int // of pass@k
+	K       []int // of pass@k; nil: those of the shards
 }
 
 // shardRun is what one shard's folder has.
@@ -70,10 +70,12 @@ func Merge(opt MergeOptions) (*reports.Eval, []reports.Sample, error) {
 	}
 	e := whole.eval()
 	e.Command, e.Interrupted = opt.Command, whole.missing(list) > 0
-	e.PassK = opt.K
 	f.session.Seconds = describeShards(e, runs)
 	if !e.Started.IsZero() {
 		f.session.Started = e.Started
+	}
+	if len(opt.K) > 0 {
+		e.PassK = opt.K
 	}
 	reports.Summarise(e, list)
 	return e, list, f.finish(e)
@@ -195,11 +197,11 @@ func describeShards(e *reports.Eval, runs []*shardRun) (seconds float64) {
 		}
 		if first == nil {
 			first = r
-			e.Program, e.Machine, e.Sandbox, e.Warnings = x.Program, x.Machine, x.Sandbox, slices.Clone(x.Warnings)
+			e.Program, e.Machine, e.Sandbox, e.PassK, e.Warnings = x.Program, x.Machine, x.Sandbox, x.PassK, slices.Clone(x.Warnings)
 			continue
 		}
 		differ := func(what string) {
-			e.Warnings = append(e.Warnings, fmt.Sprintf("%s was made %s than %s", x.Shard, what, first.result.Shard))
+			e.Warnings = append(e.Warnings, fmt.Sprintf("shard %s was made %s than shard %s", x.Shard, what, first.result.Shard))
 		}
 		if x.Program != e.Program {
 			differ("by another version of the program")

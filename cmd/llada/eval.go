@@ -134,6 +134,9 @@ func (e *env) evalOptions(c *cli.Context) (opt eval.Options, err error) {
 		}
 		opt.Tasks = append(opt.Tasks, t)
 	}
+	if _, err := exactlyOne(c, "model", "endpoint"); err != nil { // before data is fetched
+		return opt, err
+	}
 	const most = 1 << 20
 	for _, n := range []struct {
 		name  string
@@ -263,19 +266,18 @@ func (e *env) evalData(c *cli.Context, opt *eval.Options) error {
 
 // generator returns what answers, and what ends it.
 func (e *env) generator(c *cli.Context) (eval.Generator, func(), error) {
-	from, err := exactlyOne(c, "model", "endpoint")
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := needFlags(c, from); err != nil {
-		return nil, nil, err
-	}
-	if from == "endpoint" {
+	if c.IsSet("endpoint") {
+		if err := needFlags(c, "endpoint"); err != nil {
+			return nil, nil, err
+		}
 		g, err := endpoint(c)
 		return g, func() {}, err
 	}
 	if flag := firstGiven(c, endpointFlags()); flag != "" {
 		return nil, nil, usagef("--%s is for --endpoint", flag)
+	}
+	if err := needFlags(c, "model"); err != nil {
+		return nil, nil, err
 	}
 	m, err := e.load(c, c.String("model"))
 	if err != nil {

@@ -19,7 +19,7 @@ func (e *env) evalMergeCommand() *cli.Command {
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "out", Usage: "`DIR` for the whole run"},
 			&cli.BoolFlag{Name: "partial", Usage: "accept missing shards and samples; llada eval --resume can make up for them"},
-			&cli.StringFlag{Name: "k", Usage: "`LIST` of k of pass@k", DefaultText: "1, 10, 100, as far as there are repeats"},
+			&cli.StringFlag{Name: "k", Usage: "`LIST` of k of pass@k", DefaultText: "those of the shards"},
 		}, formFlags(reports.EvalForms())...),
 		Action: e.evalMerge,
 	}

@@ -279,7 +279,7 @@ func TestEvalCanonical(t *testing.T) {
 		}})
 	}))
 	defer server.Close()
-	limit := 6
+	limit := 3
 	if os.Getenv(fullVariable) != "" {
 		limit = 40
 	}
