@@ -22,7 +22,7 @@
 //   - Numbers are compared as rationals, after currency, LaTeX, Markdown, separators of
 //     thousands and units were put aside: see extract.go for where they are looked for,
 //     number.go for how they are read. lm-eval's two filters stand beside, to the letter.
-//     testdata/nasty.jsonl lists sixty odd answers with their verdicts and the reasons.
+//     testdata/nasty.jsonl lists a hundred answers with their verdicts and the reasons.
 //   - Code becomes a [Program], Python that runs to its end only if the answer is right.
 //     The rules are in python/answer.py (what of a text is the function), python/check.py
 //     (HumanEval), and python/plus.py (HumanEval+). It needs Python 3.9, and no modules.
