@@ -18,6 +18,7 @@ const (
 const gap = '\u2009'
 
 var (
+	negative      = regexp.MustCompile(`-\s*(\\[dtc]?frac)\s*\{`)
 	fraction      = regexp.MustCompile(`\\[dtc]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}`)
 	shortFraction = regexp.MustCompile(`\\[dtc]?frac\s*(\d)\s*(\d)`)
 	command       = regexp.MustCompile(`\\[A-Za-z]+\*?`)
@@ -44,6 +45,7 @@ var (
 // Markdown. LaTeX commands that format are dropped, those that calculate become a sign
 // that no number goes with.
 func undress(s string) string {
+	s = negative.ReplaceAllString(s, " $1{-") // \frac{-1}{2}, so that the sign stays at the digits
 	s = fraction.ReplaceAllString(s, " $1/$2")
 	s = shortFraction.ReplaceAllString(s, " $1/$2")
 	s = command.ReplaceAllStringFunc(s, func(c string) string {

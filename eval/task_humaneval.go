@@ -3,7 +3,8 @@ package eval
 import "lladakit/datasets"
 
 // humaneval asks in the words of simple-evals and of OpenCompass's humaneval_gen. It is
-// judged as OpenAI's program does, but for the namespaces, see python/check.py.
+// judged as OpenAI's program does, but for the namespaces (see python/check.py). The length
+// is that of gsm8k: answers that are done end sooner.
 var humaneval = Task{
 	Name:    "humaneval",
 	Version: 1,

@@ -131,12 +131,12 @@ func TestPromptsFrozen(t *testing.T) {
 		{"gsm8k-5shot", 1, func(*testing.T) (a, s []datasets.Record) { return tinyWords, tinyWords }, "521a8b9186dd1ade733a6ba6bd9b5b47178a8a8c6cf75ae9f6a935f76d718165"},
 		{"humaneval", 1, func(*testing.T) (a, s []datasets.Record) { return tinyCodes, nil }, "bb8d11d1c567756e9557263a785b77dc9f822e4670c5c315f78aba0f684b88ab"},
 		{"humaneval-instruct", 1, func(*testing.T) (a, s []datasets.Record) { return tinyCodes, nil }, "db01f9e5b1168ac5a74623ac8eebe6be6605c192a8ebe142f45beb9261a77e28"},
-		{"gsm8k", 1, func(t *testing.T) (a, s []datasets.Record) { return gsm8kRecords(t, "gsm8k_test.jsonl"), nil }, "@4"},
+		{"gsm8k", 1, func(t *testing.T) (a, s []datasets.Record) { return gsm8kRecords(t, "gsm8k_test.jsonl"), nil }, "3be028fec45c61b2f18e0dcb709c508c6b04d489eda459edf37bdb7f9797a06f"},
 		{"gsm8k-5shot", 1, func(t *testing.T) (a, s []datasets.Record) {
 			return gsm8kRecords(t, "gsm8k_test.jsonl"), gsm8kRecords(t, "gsm8k_train.jsonl")
-		}, "@5"},
-		{"humaneval", 1, func(t *testing.T) (a, s []datasets.Record) { return humanevalRecords(t, "HumanEval.jsonl.gz"), nil }, "@6"},
-		{"humaneval-instruct", 1, func(t *testing.T) (a, s []datasets.Record) { return humanevalRecords(t, "HumanEval.jsonl.gz"), nil }, "@7"},
+		}, "8025c323469c959ea2a1deba760e28b23c1fb5497da4c4136273343f923f6c61"},
+		{"humaneval", 1, func(t *testing.T) (a, s []datasets.Record) { return humanevalRecords(t, "HumanEval.jsonl.gz"), nil }, "274e64c751bc153d86402d0c36f227a809d23c2a2e2b3104d4297bca3166cbca"},
+		{"humaneval-instruct", 1, func(t *testing.T) (a, s []datasets.Record) { return humanevalRecords(t, "HumanEval.jsonl.gz"), nil }, "a53788eea6a781e2d08b8c0b224886b3fc82e7e730e57bf0c7c74b81aaa63028"},
 	} {
 		t.Run(c.task, func(t *testing.T) {
 			asked, support := c.data(t)

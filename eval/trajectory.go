@@ -1,9 +1,3 @@
-// Package eval measures what models answer.
-//
-// [Divergence] compares a quantized model with its reference where a diffusion
-// model decides: at the masked positions of partly masked blocks. (Perplexity of
-// the next token, the usual figure, says nothing of a model that never predicts
-// one from left to right.)
 package eval
 
 import (

@@ -2,6 +2,7 @@
 # is passed to functions and bound before the answer runs: an answer has its own
 # namespace, and what it defines there changes nothing here.
 import ast
+import re
 import sys
 import textwrap
 import types
@@ -76,15 +77,16 @@ def sanitize(text, entry):
     filled = [0]
     for line in lines:
         filled.append(filled[-1] + bool(line.strip()))
-    best, size, tries = None, 0, 500
+    best, size, letters = None, 0, 1_000_000  # that are parsed at most
     for start, line in enumerate(lines):
-        if not line.strip():
-            continue
+        if not re.match(r"import\b|from\b|def\b|class\b|async\b|@|\w+ *[:=]", line):
+            continue  # nothing that is kept begins so
         end = len(lines)
-        while end > start and filled[end] - filled[start] > size and tries > 0:
-            tries -= 1
+        while end > start and filled[end] - filled[start] > size and letters > 0:
+            span = "\n".join(lines[start:end])
+            letters -= len(span)
             try:
-                tree = ast.parse("\n".join(lines[start:end]))
+                tree = ast.parse(span)
             except SyntaxError as e:
                 end = min(end - 1, start + max((e.lineno or 1) - 1, 0))
                 continue

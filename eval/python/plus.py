@@ -12,15 +12,16 @@ def check_plus(prompt, code, entry, atol, only_base, sanitized):
     count = data["base"] if only_base else len(data["inputs"])
     cases = list(zip(data["inputs"], data["results"], data["seconds"]))[:count]
     del data
-    alarm = getattr(signal, "setitimer", lambda *a: None)
     clock, clone, same, hashed, value, zero, loose = time.perf_counter, copy.deepcopy, close, digest, decode, polynomial, floats
-    which = getattr(signal, "ITIMER_REAL", 0)
 
     def late(*_):
         raise TimeoutError("an input took too long")
 
-    if hasattr(signal, "SIGALRM"):
+    try:
         signal.signal(signal.SIGALRM, late)
+        alarm, which = signal.setitimer, signal.ITIMER_REAL
+    except (AttributeError, ValueError):  # Windows has no alarms, nor have other threads
+        alarm, which = (lambda *_: None), 0
     function = answer(prompt, code, entry, sanitized)
     for i, (arguments, right, seconds) in enumerate(cases):
         limit = max(4.0, 4 * seconds)

@@ -1,0 +1,394 @@
+package eval_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"lladakit/datasets"
+	"lladakit/eval"
+	"lladakit/internal/tiny"
+)
+
+// testRun is a program for testdata/run.py, which runs many in one process. It is no
+// sandbox: only what this repository and the data sets have may be run by it.
+type testRun struct {
+	Source string `json:"source"`
+	Expect string `json:"expect"`
+}
+
+// runPrograms returns for every program what ended it, "" for its own end.
+func runPrograms(t *testing.T, list []testRun) []string {
+	t.Helper()
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("no python3 to run programs")
+	}
+	input, err := json.Marshal(list)
+	require.NoError(t, err)
+	cmd := exec.Command(python, "-I", "-S", "-X", "utf8", "testdata/run.py")
+	cmd.Stdin = strings.NewReader(string(input))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	var ends []string
+	require.NoError(t, json.Unmarshal(out, &ends))
+	require.Len(t, ends, len(list))
+	return ends
+}
+
+func program(e eval.Extraction) testRun {
+	if e.Program == nil {
+		return testRun{Source: "raise ValueError('nothing to run')"}
+	}
+	return testRun{Source: e.Program.Source, Expect: e.Program.Expect}
+}
+
+// shapes are the forms in which models write a solution.
+var shapes = []struct {
+	name  string
+	write func(r *datasets.Record) string
+	pass  []string // extractors whose programs must pass
+}{
+	{"fenced whole", func(r *datasets.Record) string {
+		return "```python\n" + r.Prompt + r.CanonicalSolution + "\n```"
+	}, []string{"fenced", "sanitized"}},
+	{"fenced body", func(r *datasets.Record) string {
+		return "```python\n" + strings.TrimSpace(r.CanonicalSolution) + "\n```"
+	}, []string{"fenced"}},
+	{"raw whole", func(r *datasets.Record) string { return r.Prompt + r.CanonicalSolution }, []string{"fenced", "sanitized", "raw"}},
+	{"raw body", func(r *datasets.Record) string { return r.CanonicalSolution }, []string{"fenced", "sanitized", "raw"}},
+	{"text around", func(r *datasets.Record) string {
+		return "Sure! Here is the function:\r\n\r\n```python\r\n" + strings.ReplaceAll(r.Prompt+r.CanonicalSolution, "\n", "\r\n") +
+			"```\r\n\r\nIt can be used so:\r\n```python\r\nprint(" + r.EntryPoint + ")\r\n```"
+	}, []string{"fenced", "sanitized"}},
+	{"class", func(r *datasets.Record) string {
+		before, function, _ := strings.Cut(r.Prompt, "def "+r.EntryPoint+"(")
+		function = "def " + r.EntryPoint + "(self, " + function + r.CanonicalSolution
+		return "```python\n" + before + "class Solution:\n    " + strings.ReplaceAll(function, "\n", "\n    ") + "\n```"
+	}, []string{"fenced"}},
+}
+
+// TestCanonical requires that the canonical solutions pass in all shapes, and none when
+// the answer is a wrong function.
+func TestCanonical(t *testing.T) {
+	records := humanevalRecords(t, "HumanEval.jsonl.gz")
+	require.Len(t, records, 164)
+	if os.Getenv("LLADA_TEST_FULL") == "" {
+		records = records[:50] // with helpers in prompts, and tests that use them
+	}
+	task := findTask(t, "humaneval")
+	var list []testRun
+	var what []string
+	for _, s := range shapes {
+		for _, r := range records {
+			j := task.Judge(&r, s.write(&r))
+			for _, extractor := range s.pass {
+				list = append(list, program(extraction(t, j, extractor)))
+				what = append(what, s.name+", "+extractor+", "+r.ID)
+			}
+		}
+	}
+	right := len(list)
+	for _, r := range records {
+		list = append(list, program(task.Judge(&r, "```python\n"+r.Prompt+"    return None\n```").Extractions[0]))
+		what = append(what, "wrong, "+r.ID)
+	}
+	for i, end := range runPrograms(t, list) {
+		assert.Equal(t, i < right, end == "", "%s: %s", what[i], end)
+	}
+	t.Logf("%d programs pass, %d fail", right, len(list)-right)
+}
+
+// TestTinyVerdicts judges what the oracle made of the tiny checkpoint's problems: the
+// verdicts are those of the program that trained it.
+func TestTinyVerdicts(t *testing.T) {
+	words, err := tiny.WordProblems()
+	require.NoError(t, err)
+	codes, err := tiny.CodeProblems()
+	require.NoError(t, err)
+	data, err := os.ReadFile(filepath.Join("..", "internal", "tiny", "testdata", "expected.jsonl"))
+	require.NoError(t, err)
+	var list []testRun
+	var want []bool
+	asked := map[string]int{}
+	right := 0
+	for line := range strings.Lines(string(data)) {
+		var a struct {
+			Task, Text string
+			Correct    bool
+		}
+		require.NoError(t, json.Unmarshal([]byte(line), &a))
+		i := asked[a.Task]
+		asked[a.Task]++
+		if a.Task == "tiny-gsm8k" {
+			j := findTask(t, a.Task).Judge(&datasets.Record{Answer: words[i].Answer}, a.Text)
+			assert.Equal(t, a.Correct, j.Extractions[0].Correct, "problem %d: %q", i, a.Text)
+			if j.Extractions[0].Correct {
+				right++
+			}
+			continue
+		}
+		r := datasets.Record{Prompt: codes[i].Prompt, EntryPoint: codes[i].EntryPoint, Test: codes[i].Test}
+		list = append(list, program(findTask(t, a.Task).Judge(&r, a.Text).Extractions[0]))
+		want = append(want, a.Correct)
+	}
+	require.Equal(t, map[string]int{"tiny-gsm8k": 200, "tiny-humaneval": 100}, asked)
+	assert.Equal(t, 91, right)
+	for i, end := range runPrograms(t, list) {
+		assert.Equal(t, want[i], end == "", "problem %d: %s", i, end)
+	}
+}
+
+func TestInstruct(t *testing.T) {
+	task := findTask(t, "humaneval-instruct")
+	var list []testRun
+	records := humanevalRecords(t, "HumanEval.jsonl.gz")
+	for _, r := range records {
+		j := task.Judge(&r, task.Prompt(&r, nil).Prefix+r.CanonicalSolution+"```\nThat is all.")
+		require.Equal(t, "completion", j.Extractions[0].Extractor)
+		require.Equal(t, r.CanonicalSolution, j.Extractions[0].Value)
+		list = append(list, program(j.Extractions[0]), program(extraction(t, j, "fenced")))
+	}
+	for i, end := range runPrograms(t, list) {
+		assert.Empty(t, end, records[i/2].ID)
+	}
+}
+
+// TestPlus requires of HumanEval+ that canonical solutions pass and wrong ones fail. All
+// inputs take minutes, so that the selection must do.
+func TestPlus(t *testing.T) {
+	records := humanevalRecords(t, "HumanEvalPlus-Mini.jsonl.gz")
+	require.Len(t, records, 164)
+	if os.Getenv("LLADA_TEST_FULL") == "" {
+		records = append(records[:14:14], records[30:40]...) // with find_zero, and without the slow ones
+	}
+	task := findTask(t, "humaneval-plus-mini")
+	var list []testRun
+	var what []string
+	add := func(r *datasets.Record, name, text string) {
+		j := task.Judge(r, text)
+		var names []string
+		for _, e := range j.Extractions {
+			names = append(names, e.Extractor)
+		}
+		require.Equal(t, []string{"fenced", "base", "sanitized", "raw"}, names)
+		for _, e := range j.Extractions[:2] {
+			assert.Positive(t, e.Program.Seconds)
+			list = append(list, program(e))
+			what = append(what, name+", "+e.Extractor+", "+r.ID)
+		}
+	}
+	for i := range records {
+		add(&records[i], "canonical", "```python\n"+records[i].Prompt+records[i].CanonicalSolution+"```")
+	}
+	right := len(list)
+	for i := range records {
+		add(&records[i], "wrong", "```python\n"+records[i].Prompt+"    return None\n```")
+	}
+	for i, end := range runPrograms(t, list) {
+		assert.Equal(t, i < right, end == "", "%s: %s", what[i], end)
+	}
+	t.Logf("%d programs pass, %d fail", right, len(list)-right)
+}
+
+// How HumanEval+ compares, with a function that returns its argument's place in a list.
+func TestPlusCompares(t *testing.T) {
+	task := findTask(t, "humaneval-plus")
+	cases := []struct {
+		right, result string
+		atol          float64
+		pass          bool
+	}{
+		{"1", "1.0", 0, true},
+		{"1.0", "1.0000005", 0, true},
+		{"1.0", "1.00001", 0, false},
+		{"1.0", "1", 0, true},
+		{"1", "1.0000005", 0, false},
+		{"[1.0, 2.0]", "[1.0000005, 2.0]", 0, true},
+		{"[1.0, 2]", "[1.0000005, 2]", 0, false},
+		{"[1.0, 2.0]", "(1.0000005, 2.0)", 0, false},
+		{"[1.0]", "[1.0, 1.0]", 0, false},
+		{"1e10", "1e10 + 500", 0, true},
+		{"1e10", "1e10 + 5000", 0, false},
+		{"0.5", "0.59", 0.1, true},
+		{"float('inf')", "float('inf')", 0, true},
+		{"float('inf')", "1e308", 0, false},
+		{"float('nan')", "float('nan')", 0, false}, // as numpy.allclose
+		{"(1, [2, {3}])", "(1, [2, {3}])", 0, true},
+		{"{'a': (1, 2), 3: None}", "{3: None, 'a': (1, 2)}", 0, true},
+		{"{'a': 1}", "{'a': 2}", 0, false},
+		{"1j", "1j", 0, true},
+		{"None", "False", 0, false},
+		{"True", "1", 0, true},
+		{"10**5000", "10**5000", 0, true},
+		{"10**5000", "10**5000 + 1", 0, false},
+		{"'é' * 5000", "'é' * 5000", 0, true},
+		{"'é' * 5000", "'é' * 4999 + 'e'", 0, false},
+		{"'é' * 5000", "None", 0, false},
+		{"[1, 2.0, -0.0] * 5000", "[1.0, 2, 0] * 5000", 0, true},
+		{"[1, 2.5] * 5000", "[1, 2.5] * 4999 + [1, 2.6]", 0, false},
+		{"[2**60, 'x', None, (1, 2.5)] * 500", "[2**60, 'x', None, (1, 2.5)] * 500", 0, true},
+		{"[2**60, 'x'] * 1000", "[2**60 + 1, 'x'] * 1000", 0, false},
+		{"list(range(2000))", "tuple(range(2000))", 0, false},
+		{"{i: {i} for i in range(2000)}", "{i: {i} for i in reversed(range(2000))}", 0, true},
+		{"0", "print('{}')", 0, false},
+	}
+	var list []testRun
+	for _, c := range cases {
+		r := &datasets.Record{
+			ID: "x", Prompt: "def f(n):\n    \"\"\"F.\"\"\"\n", EntryPoint: "f", CanonicalSolution: "    return " + c.right + "\n",
+			BaseInput: json.RawMessage("[[1]]"), PlusInput: json.RawMessage("[]"), Atol: c.atol,
+		}
+		list = append(list, program(task.Judge(r, "    return "+c.result).Extractions[0]))
+	}
+	for i, end := range runPrograms(t, list) {
+		assert.Equal(t, cases[i].pass, end == "", "%s against %s: %s", cases[i].result, cases[i].right, end)
+	}
+}
+
+// What the programs of HumanEval+ do about answers that meddle or take long.
+func TestPlusHostile(t *testing.T) {
+	r := &datasets.Record{
+		ID: "x", Prompt: "def f(n):\n    \"\"\"F.\"\"\"\n", EntryPoint: "f", CanonicalSolution: "    n.append(2)\n    return n\n",
+		BaseInput: json.RawMessage("[[[1]]]"), PlusInput: json.RawMessage("[[[3]], [[1]]]"),
+	}
+	cases := []struct {
+		code string
+		pass bool
+	}{
+		{"def f(n):\n    n.append(2)\n    return n\n", true},
+		{"def f(n):\n    return [1, 2]\n", false},
+		{"import sys\nx = sys.stdin.read()\nassert x == ''\ndef f(n):\n    return n + [2]\n", true},
+		{"import copy, json\ncopy.deepcopy = json.loads = None\ndef f(n):\n    return n + [2]\n", true},
+		{"def answer(*a):\n    return 1\ndef close(*a):\n    return True\ndigest = decode = close\ndef f(n):\n    pass\n", false},
+		{"import sys\nsys.exit(0)\ndef f(n):\n    pass\n", false},
+	}
+	if os.Getenv("LLADA_TEST_FULL") != "" { // it takes the limit of 4 s
+		cases = append(cases, struct {
+			code string
+			pass bool
+		}{"def f(n):\n    while True:\n        try:\n            while True: pass\n        except BaseException as e:\n            return n + [2]\n", false})
+	}
+	var list []testRun
+	for _, c := range cases {
+		list = append(list, program(findTask(t, "humaneval-plus").Judge(r, c.code).Extractions[0]))
+	}
+	base := extraction(t, findTask(t, "humaneval-plus").Judge(r, "def f(n):\n    return [1, 2]\n"), "base")
+	ends := runPrograms(t, append(list, program(base)))
+	for i, c := range cases {
+		assert.Equal(t, c.pass, ends[i] == "", "%s\n%s", c.code, ends[i])
+	}
+	assert.Empty(t, ends[len(cases)], "right for HumanEval's own input")
+}
+
+// nastyRecord is the problem that the code in testdata/nasty.jsonl is to solve.
+var nastyRecord = datasets.Record{
+	ID: "Nasty/0", EntryPoint: "total",
+	Prompt: "from typing import List\n\n\ndef scale(n: int) -> int:\n    return 3 * n\n\n\n" +
+		"def total(xs: List[int]) -> int:\n    \"\"\" Sum of xs, each scaled.\n    >>> total([1, 2])\n    9\n    \"\"\"\n",
+	CanonicalSolution: "    return sum(scale(x) for x in xs)\n",
+	Test:              "def check(candidate):\n    assert candidate([1, 2]) == 9\n    assert candidate([]) == 0\n    assert candidate([5]) == scale(5)\n",
+}
+
+func TestNastyCode(t *testing.T) {
+	task := findTask(t, "humaneval")
+	answers := nastyAnswers(t, "humaneval")
+	require.Greater(t, len(answers), 40)
+	extractors := []string{"fenced", "sanitized", "raw"}
+	var list []testRun
+	for _, n := range answers {
+		j := task.Judge(&nastyRecord, n.Text)
+		assert.Equal(t, n.Layer, j.Extractions[0].Layer, n.Why)
+		for _, e := range extractors {
+			list = append(list, program(extraction(t, j, e)))
+		}
+	}
+	ends := runPrograms(t, list)
+	for i, n := range answers {
+		for k, pass := range []bool{n.Fenced, n.Sanitized, n.Raw} {
+			end := ends[i*len(extractors)+k]
+			assert.Equal(t, pass, end == "", "%s (%s)\n%s\n%s", n.Why, extractors[k], n.Text, end)
+		}
+	}
+}
+
+// Prompts of users' files need not be programs on their own.
+func TestPromptForms(t *testing.T) {
+	task := findTask(t, "humaneval")
+	var list []testRun
+	for _, prompt := range []string{"def f(n):\n", "import math\ndef f(n):\n    # Twice n.\n", "def f(n):\n    '''Twice n.'''\n"} {
+		r := &datasets.Record{Prompt: prompt, EntryPoint: "f", Test: "def check(f):\n    assert f(2) == 4\n"}
+		for _, text := range []string{"    return 2 * n\n", "def f(n):\n    return 2 * n\n"} {
+			list = append(list, program(task.Judge(r, text).Extractions[0]))
+		}
+	}
+	for i, end := range runPrograms(t, list) {
+		assert.Empty(t, end, "%d", i)
+	}
+}
+
+// Long answers do not take long to sanitise.
+func TestSanitizeIsBounded(t *testing.T) {
+	task := findTask(t, "humaneval")
+	var list []testRun
+	for _, unit := range []string{"x = (\n", "if x:\n", "word\n", "two words\n", "'''\n", "def f():\n", "    return 1\n", "```\n", "(", "[\n(\n"} {
+		j := task.Judge(&nastyRecord, strings.Repeat(unit, 20_000/len(unit)))
+		list = append(list, program(extraction(t, j, "sanitized")))
+	}
+	for i, end := range runPrograms(t, list) {
+		assert.NotEmpty(t, end, "%d", i)
+	}
+}
+
+// FuzzCode looks for answers that upset the extractors of code.
+func FuzzCode(f *testing.F) {
+	for _, s := range []string{"```python\ndef total(xs):\n    return 1\n```", "~~~\r\nx", "  ```py\n  x\n  ```", "```x```", "````\n```\n````", "</think>```\n\x00\xff"} {
+		f.Add(s)
+	}
+	plus := findTask(f, "humaneval-plus")
+	instruct := findTask(f, "humaneval-instruct")
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, task := range []*eval.Task{plus, instruct} {
+			for _, e := range task.Judge(&nastyRecord, text).Extractions {
+				require.Equal(t, e.Value == "", e.Program == nil)
+				if e.Extractor != "completion" {
+					require.LessOrEqual(t, len(e.Value), len(text)+1, "code is a part of the text")
+				}
+				if e.Program != nil {
+					require.Equal(t, 1, strings.Count(e.Program.Source, "\ncheck_"), "a text cannot leave its literal")
+				}
+			}
+		}
+	})
+}
+
+func TestNoEntryPointInPattern(t *testing.T) {
+	r := nastyRecord
+	r.EntryPoint = "f(" // a file of a user; quoted where it is a pattern
+	assert.NotPanics(t, func() { findTask(t, "humaneval").Judge(&r, "```\ndef f((x): pass\n```") })
+}
+
+func ExampleTask() {
+	task, err := eval.Find("gsm8k")
+	if err != nil {
+		panic(err)
+	}
+	r := &datasets.Record{Question: "What is six times seven?", Answer: "6 * 7 = <<6*7=42>>42\n#### 42"}
+	fmt.Println(task.Prompt(r, nil).Messages[0].Content)
+	for _, e := range task.Judge(r, "6 times 7 is 42, so \\boxed{42.00}.").Extractions[:2] {
+		fmt.Println(e.Extractor, e.Value, e.Layer, e.Correct)
+	}
+	// Output:
+	// What is six times seven?
+	// Please reason step by step, and put your final answer within \boxed{}.
+	// layered 42 boxed true
+	// boxed 42  true
+}
