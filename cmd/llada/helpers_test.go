@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"lladakit/eval/sandbox"
 	"lladakit/internal/oracle"
 	"lladakit/internal/tiny"
 )
@@ -36,6 +37,7 @@ const fullVariable = "LLADA_TEST_FULL"
 const asProgram = "LLADA_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
+	sandbox.Main()
 	if os.Getenv(asProgram) != "" {
 		main()
 	}

@@ -14,10 +14,12 @@ import (
 	"os/signal"
 	"syscall"
 
+	"lladakit/eval/sandbox"
 	"lladakit/kernels"
 )
 
 func main() {
+	sandbox.Main() // returns at once, but in programs that eval starts
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
 		signals = append(signals, syscall.SIGHUP)
