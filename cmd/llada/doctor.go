@@ -83,7 +83,7 @@ func examineSandbox(ctx context.Context) (f sandboxFindings, err error) {
 		}
 		switch {
 		case errors.Is(err, sandbox.ErrUnavailable):
-			t.Why = err.Error()
+			t.Why = strings.TrimPrefix(err.Error(), sandbox.ErrUnavailable.Error()+": tier "+string(tier)+": ")
 		case err != nil:
 			return f, err
 		case f.Tier == "":
