@@ -58,7 +58,7 @@ const minLandlock = 3
 // is a second wall, and does as much as the kernel knows.
 func (st *stage) restrictFiles() error {
 	if version, err := lsys.LandlockGetABIVersion(); st.Tier == Landlock && (err != nil || version < minLandlock) {
-		return fmt.Errorf("Landlock has version %d, and %d is needed (Linux 6.2)", version, minLandlock)
+		return fmt.Errorf("version %d of Landlock is needed (Linux 6.2), and there is %d", minLandlock, version)
 	}
 	var files, folders []string
 	for _, path := range st.Reads {
@@ -87,7 +87,7 @@ func (st *stage) restrictFiles() error {
 		return nil // of an old kernel, in namespaces
 	}
 	if err := lsys.LandlockRestrictSelf(ruleset, flags); err != nil {
-		return fmt.Errorf("Landlock: %w", err)
+		return fmt.Errorf("landlock_restrict_self: %w", err)
 	}
 	return unix.Close(ruleset)
 }

@@ -90,7 +90,7 @@ func (s *Sandbox) contain(ctx context.Context, p Program) (Verdict, error) {
 	name := "llada-" + strings.ToLower(rand.Text())
 	limited, cancel := context.WithTimeout(ctx, p.Time+containerStart)
 	defer cancel()
-	out, errs := head{most: 2*p.Output + 64<<10}, tail{}
+	out, errs := head{most: 2*p.Output + 64<<10}, head{most: 4 << 10}
 	cmd := exec.CommandContext(limited, s.engine, s.arguments(name, p.Memory)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = bytes.NewReader(text), &out, &errs, 5*time.Second
 	if err = cmd.Run(); err != nil {
@@ -102,7 +102,8 @@ func (s *Sandbox) contain(ctx context.Context, p Program) (Verdict, error) {
 	}
 	var a answer
 	if jsonErr := json.Unmarshal(out.kept, &a); err != nil || jsonErr != nil || a.Token != req.Token {
-		return Verdict{}, fmt.Errorf("sandbox: %s: no answer: %w: %s", s.engine, cmp.Or(err, jsonErr, errors.New("wrong token")), lastLine(errs.kept))
+		why, _, _ := bytes.Cut(bytes.TrimSpace(errs.kept), []byte("\n")) // help may follow
+		return Verdict{}, fmt.Errorf("sandbox: %s: no answer: %w: %s", s.engine, cmp.Or(err, jsonErr, errors.New("wrong token")), lastLine(why))
 	}
 	v := Verdict{
 		Output: string(a.Output[:min(len(a.Output), p.Output)]),
