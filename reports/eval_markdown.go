@@ -145,7 +145,7 @@ func (e *Eval) notes() []string {
 	}
 	all := []string{
 		"model: " + list(fileName(e.Model.Name), prefixed("at ", e.Model.Endpoint), e.Model.Type, size, prefixed("sha256 ", e.Model.SHA256)),
-		"settings: " + string(e.Settings) + ", at most " + plural(e.GenLength, "token") + " of an answer",
+		"settings: " + list(string(e.Settings), fmt.Sprintf("at most %s of an answer", plural(e.GenLength, "token"))),
 	}
 	for _, d := range e.Data {
 		all = append(all, fmt.Sprintf("data: %s, %s, sha256 %s", fileName(d.Name), plural(d.Records, "record"), d.SHA256))
@@ -164,7 +164,7 @@ func (e *Eval) notes() []string {
 	}
 	all = append(all,
 		"accuracy: with Wilson's 95 % interval; any right: answers that some extractor has right; truncated: answers that reached the limit of tokens",
-		"detectable: the difference that a paired comparison on these documents would see (power 0.8, level 0.05) if the answers of two runs correlate by "+significant(correlation))
+		"detectable: the difference that a paired comparison on these documents would see (power 0.8, level 0.05) if the answers of two runs correlate by "+number(correlation))
 	if slices.ContainsFunc(e.Tasks, func(t EvalTask) bool { return len(t.Published) > 0 }) {
 		all = append(all, "published: p of Fisher's exact test, as of independent samples, since which documents were right is not published; prompts were not published either, and they matter more than a format of weights does")
 	}
