@@ -27,7 +27,7 @@ func (e *env) execute(ctx context.Context, args []string) error {
 		DisableSliceFlagSeparator: true,
 
 		Commands: []*cli.Command{
-			e.demoCommand(), e.convertCommand(), e.quantizeCommand(), e.imatrixCommand(), e.inspectCommand(), e.verifyCommand(), e.kldCommand(), e.benchCommand(), e.sweepCommand(), e.synthCommand(),
+			e.demoCommand(), e.convertCommand(), e.quantizeCommand(), e.imatrixCommand(), e.inspectCommand(), e.verifyCommand(), e.kldCommand(), e.benchCommand(), e.sweepCommand(), e.compareCommand(), e.synthCommand(),
 			e.tokenizeCommand(), e.runCommand(), e.logitsCommand(), e.doctorCommand(), e.planCommand(), e.versionCommand(), helpCommand(),
 		},
 		Action: func(c *cli.Context) error {
@@ -45,6 +45,9 @@ func (e *env) execute(ctx context.Context, args []string) error {
 				b.DisableDefaultText = true // "(default: false)"
 			}
 		}
+	}
+	if name := "compare"; len(args) > 2 && args[1] == name {
+		args = append(args[:2:2], flagsFirst(args[2:], app.Command(name).Flags)...)
 	}
 	err := app.RunContext(ctx, args)
 	if e.stdout.err != nil {
