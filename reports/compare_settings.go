@@ -79,15 +79,15 @@ func (c *Comparison) warn(a, b *Run, ofA, ofB map[string][]Sample) {
 		t := &c.Tasks[i]
 		for j, name := range []string{"A", "B"} {
 			if t.Unpaired[j] > 0 {
-				c.warning("%s: %s only %s has are left out", t.Task, plural(t.Unpaired[j], "sample")+" that", name)
+				c.warning("%s: %s that only %s has %s left out", t.Task, plural(t.Unpaired[j], "sample"), name, verb(t.Unpaired[j], "is", "are"))
 			}
 			side := []*EvalTask{&t.A, &t.B}[j]
 			if side.Failed > 0 {
-				c.warning("%s: %s of %s without an answer count as wrong", t.Task, plural(side.Failed, "request"), name)
+				c.warning("%s: %s of %s without an answer %s as wrong", t.Task, plural(side.Failed, "request"), name, verb(side.Failed, "counts", "count"))
 			}
 		}
 		if n := otherPrompts(ofA[t.Task], ofB[t.Task]); n > 0 {
-			c.warning("%s: %s were asked with different prompts", t.Task, plural(n, "document"))
+			c.warning("%s: %s %s asked with different prompts", t.Task, plural(n, "document"), verb(n, "was", "were"))
 		}
 	}
 	for j, run := range []*Run{a, b} {
@@ -104,6 +104,14 @@ func (c *Comparison) warn(a, b *Run, ofA, ofB map[string][]Sample) {
 			c.warning("the last sample of %s was cut off, and is left out", name)
 		}
 	}
+}
+
+// verb is the form of a verb behind a number of things.
+func verb(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
 }
 
 func (c *Comparison) warning(format string, values ...any) {

@@ -131,10 +131,10 @@ func probability(p float64) string {
 	switch {
 	case p < 0.0001:
 		return "< 0.0001"
-	case p < 0.01:
+	case p < 0.001:
 		return fmt.Sprintf("%.4f", p)
 	}
-	return fmt.Sprintf("%.2f", p)
+	return fmt.Sprintf("%.3f", p)
 }
 
 // notes are what is said of all tasks, and of each.
@@ -191,7 +191,7 @@ func (t *EvalTask) notes() []string {
 		all = append(all, t.Task+": not right: "+strings.Join(errors, ", "))
 	}
 	if t.Failed > 0 {
-		all = append(all, fmt.Sprintf("warning: %s: %s without an answer count as wrong", t.Task, plural(t.Failed, "request")))
+		all = append(all, fmt.Sprintf("warning: %s: %s without an answer %s as wrong", t.Task, plural(t.Failed, "request"), verb(t.Failed, "counts", "count")))
 	}
 	if t.Truncated > 0 {
 		all = append(all, fmt.Sprintf("warning: %s: %s reached the limit of tokens: a higher one may make more right", t.Task, plural(t.Truncated, "answer")))
