@@ -172,7 +172,7 @@ type pairKey struct {
 // compareTask compares the samples of one task.
 func compareTask(name string, ofA, ofB []Sample) (*ComparedTask, error) {
 	if va, vb := ofA[0].Version, ofB[0].Version; va != vb {
-		return nil, fmt.Errorf("A has version %d, and B version %d", va, vb)
+		return nil, fmt.Errorf("version %d in A, and %d in B", va, vb)
 	}
 	t := &ComparedTask{Task: name, Version: ofA[0].Version, Extractors: []ComparedExtractor{}, Flips: []Flip{}}
 	at := make(map[pairKey]int, len(ofB))

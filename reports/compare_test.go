@@ -189,7 +189,7 @@ func TestVerdict(t *testing.T) {
 func TestCompareRefuses(t *testing.T) {
 	for want, change := range map[string]func(b *reports.Run){
 		"no document was asked by both": func(b *reports.Run) { b.Samples = verdicts("other", "RR") },
-		"task gsm8k: A has version 1, and B version 2": func(b *reports.Run) {
+		"task gsm8k: version 1 in A, and 2 in B": func(b *reports.Run) {
 			for i := range b.Samples {
 				b.Samples[i].Version = 2
 			}

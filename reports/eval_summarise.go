@@ -18,8 +18,8 @@ var passK = []int{1, 10, 100}
 
 // Summarise fills in e.Tasks from samples, in whatever order they are. What tasks e has
 // already keep Task, Version, Data and Asked; others that have samples follow them, with
-// as many asked as there are. Of samples with the same key the last counts. A sample
-// without an answer counts as wrong.
+// as many asked as there are. Of samples of a document with the same key the last
+// counts. A sample without an answer counts as wrong.
 func Summarise(e *Eval, samples []Sample) {
 	samples = inOrder(samples)
 	byTask := map[string][]Sample{}
@@ -46,14 +46,16 @@ func Summarise(e *Eval, samples []Sample) {
 
 // inOrder returns the samples that count by task, document and repeat.
 func inOrder(samples []Sample) []Sample {
-	last := map[string]int{}
+	// Documents of the same content have the same key.
+	type identity struct{ key, doc string }
+	last := map[identity]int{}
 	for i := range samples {
-		last[samples[i].Key] = i
+		last[identity{samples[i].Key, samples[i].DocID}] = i
 	}
 	kept := make([]Sample, 0, len(last))
 	for i := range samples {
-		if key := samples[i].Key; key == "" || last[key] == i {
-			kept = append(kept, samples[i])
+		if s := &samples[i]; last[identity{s.Key, s.DocID}] == i {
+			kept = append(kept, *s)
 		}
 	}
 	slices.SortStableFunc(kept, func(a, b Sample) int {
