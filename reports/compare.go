@@ -64,7 +64,7 @@ type ComparedTask struct {
 	Low        float64 `json:"low"`        // of its 95 % paired bootstrap interval
 	High       float64 `json:"high"`
 	P          float64 `json:"p"`          // two-sided, of McNemar's exact test; with repeats of the exact sign-flip test of documents
-	Detected   float64 `json:"detectable"` // smallest difference that would be seen with as many discordant pairs (power 0.8, level 0.05), share
+	Detected   float64 `json:"detectable"` // smallest difference that would be seen on documents that differ as much (power 0.8, level 0.05), share
 
 	Extractors []ComparedExtractor `json:"extractors"`
 	Flips      []Flip              `json:"flips"`
@@ -204,8 +204,13 @@ func compareTask(name string, ofA, ofB []Sample) (*ComparedTask, error) {
 	t.Difference = t.B.Accuracy - t.A.Accuracy
 	t.Low, t.High = stats.Bootstrap(pairs)
 	t.P = stats.SignFlip(pairs)
-	// As of one more pair of each kind, since none does not mean that there never are any.
-	t.Detected = stats.Detectable(float64(t.Documents), float64(t.OnlyA+t.OnlyB+1)/float64(t.Pairs+2))
+	if t.Pairs == t.Documents {
+		// As of one pair more that is discordant and one that is not, since none does not
+		// mean that there never are any.
+		t.Detected = stats.Detectable(float64(t.Documents), float64(t.OnlyA+t.OnlyB+1)/float64(t.Pairs+2))
+	} else {
+		t.Detected = stats.DetectableBetween(pairs)
+	}
 	t.compareExtractors(pairsA, pairsB)
 	t.Verdict = t.verdict()
 	return t, nil

@@ -58,7 +58,12 @@ func interval(share, low, high float64) string {
 }
 
 // points formats a difference of shares.
-func points(share float64) string { return fmt.Sprintf("%.1f points", 100*share) }
+func points(share float64) string {
+	if share < 0.001 && share > 0 {
+		return fmt.Sprintf("%.3f points", 100*share)
+	}
+	return fmt.Sprintf("%.1f points", 100*share)
+}
 
 func (e *Eval) markdown(w io.Writer) error {
 	if err := columnsTable(e.evalColumns(), e.Tasks).Markdown(w); err != nil {

@@ -47,14 +47,18 @@ func Summarise(e *Eval, samples []Sample) {
 // inOrder returns the samples that count by task, document and repeat.
 func inOrder(samples []Sample) []Sample {
 	// Documents of the same content have the same key.
-	type identity struct{ key, doc string }
+	type identity struct {
+		key, task, doc string
+		repeat         int
+	}
 	last := map[identity]int{}
 	for i := range samples {
-		last[identity{samples[i].Key, samples[i].DocID}] = i
+		s := &samples[i]
+		last[identity{s.Key, s.Task, s.DocID, s.Repeat}] = i
 	}
 	kept := make([]Sample, 0, len(last))
 	for i := range samples {
-		if s := &samples[i]; last[identity{s.Key, s.DocID}] == i {
+		if s := &samples[i]; last[identity{s.Key, s.Task, s.DocID, s.Repeat}] == i {
 			kept = append(kept, *s)
 		}
 	}
