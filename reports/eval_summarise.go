@@ -96,15 +96,11 @@ func (t *EvalTask) estimate(samples []Sample) stats.Proportion {
 func (t *EvalTask) summarise(samples []Sample, ks []int) {
 	t.Errors = map[string]int{}
 	t.Extractors = []EvalExtractor{}
-	known := 0 // tokens of answers whose forwards are known
 	for i := range samples {
 		s := &samples[i]
 		t.N++
 		t.Tokens += s.Tokens
 		t.Denoise += s.Denoise
-		if s.Denoise > 0 {
-			known += s.Tokens
-		}
 		if s.Correct {
 			t.Correct++
 		}
@@ -120,7 +116,7 @@ func (t *EvalTask) summarise(samples []Sample, ks []int) {
 		t.extractions(s)
 	}
 	if t.Denoise > 0 {
-		t.TPF = float64(known) / float64(t.Denoise)
+		t.TPF = float64(t.Tokens) / float64(t.Denoise)
 	}
 	p := t.estimate(samples)
 	t.Accuracy, t.SE, t.Low, t.High = p.Share, p.SE, p.Low, p.High
