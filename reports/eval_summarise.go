@@ -129,8 +129,8 @@ func (t *EvalTask) summarise(samples []Sample, ks []int) {
 
 // extractions counts what extractors made of a sample.
 func (t *EvalTask) extractions(s *Sample) {
-	right := 0
-	for _, x := range s.Extractions {
+	right, wrong := 0, 0 // verdicts of the first, and of others that found something
+	for j, x := range s.Extractions {
 		i := slices.IndexFunc(t.Extractors, func(e EvalExtractor) bool { return e.Name == x.Extractor })
 		if i < 0 {
 			i = len(t.Extractors)
@@ -139,16 +139,19 @@ func (t *EvalTask) extractions(s *Sample) {
 		if x.Value != "" {
 			t.Extractors[i].Found++
 		}
-		if x.Correct {
+		switch {
+		case x.Correct:
 			t.Extractors[i].Correct++
 			right++
+		case j == 0 || x.Value != "":
+			wrong++
 		}
 	}
 	if right > 0 {
 		t.Any++
 	}
 	// Samples of a document follow each other.
-	if n := len(t.Disagreements); right > 0 && right < len(s.Extractions) && (n == 0 || t.Disagreements[n-1] != s.DocID) {
+	if n := len(t.Disagreements); right > 0 && wrong > 0 && (n == 0 || t.Disagreements[n-1] != s.DocID) {
 		t.Disagreements = append(t.Disagreements, s.DocID)
 	}
 }

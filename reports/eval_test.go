@@ -51,6 +51,9 @@ func TestSummarise(t *testing.T) {
 	p := stats.Estimate([]stats.Document{{Right: 2, Answers: 2}, {Right: 1, Answers: 2}, {Answers: 2}, {Answers: 2}})
 	assert.Equal(t, []float64{p.SE, p.Low, p.High}, []float64{tiny.SE, tiny.Low, tiny.High})
 
+	one := new(reports.Eval)
+	reports.Summarise(one, verdicts("t", "RR R- -R wR Rw -- w- ww"))
+	assert.Equal(t, []string{"t/2", "t/3", "t/4"}, one.Tasks[0].Disagreements, "to find nothing is no verdict, but of the first")
 	e.PassK = []int{2, 1, 3, 0}
 	reports.Summarise(e, evalSamples())
 	assert.Equal(t, []reports.EvalPass{{K: 2, Rate: 0.5}, {K: 1, Rate: 0.375}}, e.Tasks[1].PassAtK)
