@@ -167,7 +167,7 @@ func checkValue(v reflect.Value, at string) error {
 		}
 	case reflect.Map: // of texts
 		for _, key := range v.MapKeys() {
-			if err := checkValue(v.MapIndex(key), at+"."+key.String()); err != nil {
+			if err := checkValue(v.MapIndex(key), fmt.Sprintf("%s[%.40q]", at, key.String())); err != nil {
 				return err
 			}
 		}

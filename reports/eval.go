@@ -72,7 +72,7 @@ type EvalTask struct {
 
 	Extractors    []EvalExtractor `json:"extractors"`              // the one that counts first
 	Any           int             `json:"any_correct"`             // samples that some extractor has right
-	Disagreements []string        `json:"disagreements,omitempty"` // documents on which extractors' verdicts differ
+	Disagreements []string        `json:"disagreements,omitempty"` // documents on which the verdicts of the first extractor and of others that found something differ
 	PassAtK       []EvalPass      `json:"pass_at_k,omitempty"`
 	Errors        map[string]int  `json:"errors"` // classes
 

@@ -58,7 +58,12 @@ func interval(share, low, high float64) string {
 }
 
 // points formats a difference of shares.
-func points(share float64) string { return fmt.Sprintf("%.1f points", 100*share) }
+func points(share float64) string {
+	if share < 0.001 && share > 0 {
+		return fmt.Sprintf("%.3f points", 100*share)
+	}
+	return fmt.Sprintf("%.1f points", 100*share)
+}
 
 func (e *Eval) markdown(w io.Writer) error {
 	if err := columnsTable(e.evalColumns(), e.Tasks).Markdown(w); err != nil {
@@ -131,10 +136,10 @@ func probability(p float64) string {
 	switch {
 	case p < 0.0001:
 		return "< 0.0001"
-	case p < 0.01:
+	case p < 0.001:
 		return fmt.Sprintf("%.4f", p)
 	}
-	return fmt.Sprintf("%.2f", p)
+	return fmt.Sprintf("%.3f", p)
 }
 
 // notes are what is said of all tasks, and of each.
@@ -145,7 +150,7 @@ func (e *Eval) notes() []string {
 	}
 	all := []string{
 		"model: " + list(fileName(e.Model.Name), prefixed("at ", e.Model.Endpoint), e.Model.Type, size, prefixed("sha256 ", e.Model.SHA256)),
-		"settings: " + string(e.Settings) + ", at most " + plural(e.GenLength, "token") + " of an answer",
+		"settings: " + list(string(e.Settings), fmt.Sprintf("at most %s of an answer", plural(e.GenLength, "token"))),
 	}
 	for _, d := range e.Data {
 		all = append(all, fmt.Sprintf("data: %s, %s, sha256 %s", fileName(d.Name), plural(d.Records, "record"), d.SHA256))
@@ -164,7 +169,7 @@ func (e *Eval) notes() []string {
 	}
 	all = append(all,
 		"accuracy: with Wilson's 95 % interval; any right: answers that some extractor has right; truncated: answers that reached the limit of tokens",
-		"detectable: the difference that a paired comparison on these documents would see (power 0.8, level 0.05) if the answers of two runs correlate by "+significant(correlation))
+		"detectable: the difference that a paired comparison on these documents would see (power 0.8, level 0.05) if the answers of two runs correlate by "+number(correlation))
 	if slices.ContainsFunc(e.Tasks, func(t EvalTask) bool { return len(t.Published) > 0 }) {
 		all = append(all, "published: p of Fisher's exact test, as of independent samples, since which documents were right is not published; prompts were not published either, and they matter more than a format of weights does")
 	}
@@ -191,7 +196,7 @@ func (t *EvalTask) notes() []string {
 		all = append(all, t.Task+": not right: "+strings.Join(errors, ", "))
 	}
 	if t.Failed > 0 {
-		all = append(all, fmt.Sprintf("warning: %s: %s without an answer count as wrong", t.Task, plural(t.Failed, "request")))
+		all = append(all, fmt.Sprintf("warning: %s: %s without an answer %s as wrong", t.Task, plural(t.Failed, "request"), verb(t.Failed, "counts", "count")))
 	}
 	if t.Truncated > 0 {
 		all = append(all, fmt.Sprintf("warning: %s: %s reached the limit of tokens: a higher one may make more right", t.Task, plural(t.Truncated, "answer")))

@@ -18,8 +18,8 @@ var passK = []int{1, 10, 100}
 
 // Summarise fills in e.Tasks from samples, in whatever order they are. What tasks e has
 // already keep Task, Version, Data and Asked; others that have samples follow them, with
-// as many asked as there are. Of samples with the same key the last counts. A sample
-// without an answer counts as wrong.
+// as many asked as there are. Of samples of a document with the same key the last
+// counts. A sample without an answer counts as wrong.
 func Summarise(e *Eval, samples []Sample) {
 	samples = inOrder(samples)
 	byTask := map[string][]Sample{}
@@ -46,14 +46,20 @@ func Summarise(e *Eval, samples []Sample) {
 
 // inOrder returns the samples that count by task, document and repeat.
 func inOrder(samples []Sample) []Sample {
-	last := map[string]int{}
+	// Documents of the same content have the same key.
+	type identity struct {
+		key, task, doc string
+		repeat         int
+	}
+	last := map[identity]int{}
 	for i := range samples {
-		last[samples[i].Key] = i
+		s := &samples[i]
+		last[identity{s.Key, s.Task, s.DocID, s.Repeat}] = i
 	}
 	kept := make([]Sample, 0, len(last))
 	for i := range samples {
-		if key := samples[i].Key; key == "" || last[key] == i {
-			kept = append(kept, samples[i])
+		if s := &samples[i]; last[identity{s.Key, s.Task, s.DocID, s.Repeat}] == i {
+			kept = append(kept, *s)
 		}
 	}
 	slices.SortStableFunc(kept, func(a, b Sample) int {
@@ -90,15 +96,11 @@ func (t *EvalTask) estimate(samples []Sample) stats.Proportion {
 func (t *EvalTask) summarise(samples []Sample, ks []int) {
 	t.Errors = map[string]int{}
 	t.Extractors = []EvalExtractor{}
-	known := 0 // tokens of answers whose forwards are known
 	for i := range samples {
 		s := &samples[i]
 		t.N++
 		t.Tokens += s.Tokens
 		t.Denoise += s.Denoise
-		if s.Denoise > 0 {
-			known += s.Tokens
-		}
 		if s.Correct {
 			t.Correct++
 		}
@@ -114,7 +116,7 @@ func (t *EvalTask) summarise(samples []Sample, ks []int) {
 		t.extractions(s)
 	}
 	if t.Denoise > 0 {
-		t.TPF = float64(known) / float64(t.Denoise)
+		t.TPF = float64(t.Tokens) / float64(t.Denoise)
 	}
 	p := t.estimate(samples)
 	t.Accuracy, t.SE, t.Low, t.High = p.Share, p.SE, p.Low, p.High
@@ -127,8 +129,8 @@ func (t *EvalTask) summarise(samples []Sample, ks []int) {
 
 // extractions counts what extractors made of a sample.
 func (t *EvalTask) extractions(s *Sample) {
-	right := 0
-	for _, x := range s.Extractions {
+	right, wrong := 0, 0 // verdicts of the first, and of others that found something
+	for j, x := range s.Extractions {
 		i := slices.IndexFunc(t.Extractors, func(e EvalExtractor) bool { return e.Name == x.Extractor })
 		if i < 0 {
 			i = len(t.Extractors)
@@ -137,16 +139,19 @@ func (t *EvalTask) extractions(s *Sample) {
 		if x.Value != "" {
 			t.Extractors[i].Found++
 		}
-		if x.Correct {
+		switch {
+		case x.Correct:
 			t.Extractors[i].Correct++
 			right++
+		case j == 0 || x.Value != "":
+			wrong++
 		}
 	}
 	if right > 0 {
 		t.Any++
 	}
 	// Samples of a document follow each other.
-	if n := len(t.Disagreements); right > 0 && right < len(s.Extractions) && (n == 0 || t.Disagreements[n-1] != s.DocID) {
+	if n := len(t.Disagreements); right > 0 && wrong > 0 && (n == 0 || t.Disagreements[n-1] != s.DocID) {
 		t.Disagreements = append(t.Disagreements, s.DocID)
 	}
 }

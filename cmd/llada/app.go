@@ -27,8 +27,7 @@ func (e *env) execute(ctx context.Context, args []string) error {
 		DisableSliceFlagSeparator: true,
 
 		Commands: []*cli.Command{
-			e.demoCommand(), e.convertCommand(), e.quantizeCommand(), e.imatrixCommand(), e.inspectCommand(), e.verifyCommand(), e.kldCommand(), e.benchCommand(), e.sweepCommand(), e.evalCommand(), e.synthCommand(),
-			e.tokenizeCommand(), e.runCommand(), e.logitsCommand(), e.doctorCommand(), e.planCommand(), e.datasetsCommand(), e.versionCommand(), helpCommand(),
+			e.demoCommand(), e.convertCommand(), e.quantizeCommand(), e.imatrixCommand(), e.inspectCommand(), e.verifyCommand(), e.kldCommand(), e.benchCommand(), e.sweepCommand(), e.evalCommand(), e.compareCommand(), e.synthCommand(),
 		},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
@@ -57,6 +56,17 @@ func prepare(commands []*cli.Command) {
 		}
 		prepare(c.Subcommands)
 	}
+<<<<<<< HEAD
+=======
+	if name := "compare"; len(args) > 2 && args[1] == name {
+		args = append(args[:2:2], flagsFirst(args[2:], app.Command(name).Flags)...)
+	}
+	err := app.RunContext(ctx, args)
+	if e.stdout.err != nil {
+		return e.stdout.err
+	}
+	return err
+>>>>>>> h-stats
 }
 
 // helpCommand takes the place of the library's, which passes over what it does

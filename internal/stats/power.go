@@ -38,6 +38,30 @@ func Discordant(share, correlation float64) float64 {
 	return 2 * share * (1 - share) * (1 - correlation)
 }
 
+// DetectableBetween is Detectable for as many documents that differ as pairs do, where
+// documents have several answers: (z₁ + z₂) times the standard error of the difference,
+// with documents as clusters (Miller 2024, arXiv 2411.00640, section 5). One answer more
+// is taken to differ, since pairs without a difference do not mean that there is none.
+func DetectableBetween(pairs []Pair) float64 {
+	var sum, answers, n float64
+	for _, p := range pairs {
+		if p.Answers > 0 {
+			sum += float64(p.B - p.A)
+			answers += float64(p.Answers)
+			n++
+		}
+	}
+	if n < 2 {
+		return 1
+	}
+	squares := 1.0
+	for _, p := range pairs {
+		residual := float64(p.B-p.A) - sum/answers*float64(p.Answers)
+		squares += residual * residual
+	}
+	return min(1, (z+zPower)*math.Sqrt(squares*n/(n-1))/answers)
+}
+
 // DetectableUnpaired is Detectable for runs on n documents each that are not the same
 // ones, or of which only the accuracies are known. Both have an accuracy near share
 // (Fleiss 1981, chapter 3, with the variance of share for both): (z₁ + z₂) √(2 p (1-p) / n).

@@ -61,6 +61,24 @@ func TestPower(t *testing.T) {
 	}
 }
 
+// TestDetectableBetween: with one answer a document it is near Detectable, and it is by
+// the definition with several.
+func TestDetectableBetween(t *testing.T) {
+	single := pairsOf(make([]int, 1319)...)
+	for i := range single {
+		single[i] = stats.Pair{Answers: 1}
+		if i < 66 {
+			single[i] = stats.Pair{A: i % 2, B: 1 - i%2, Answers: 1}
+		}
+	}
+	assert.InDelta(t, stats.Detectable(1319, 66./1319), stats.DetectableBetween(single), 0.0005)
+	// Differences -1, 0, 2 and 3 are -2, -1, 1 and 2 from their mean: 2.80159 √((10 + 1) 4/3) / 16.
+	assert.InDelta(t, 0.67058, stats.DetectableBetween([]stats.Pair{{A: 1, Answers: 4}, {Answers: 4}, {B: 2, Answers: 4}, {B: 3, Answers: 4}}), 5e-5)
+	assert.Equal(t, 1.0, stats.DetectableBetween(nil))
+	assert.Equal(t, 1.0, stats.DetectableBetween(pairsOf(3)))
+	assert.Positive(t, stats.DetectableBetween(pairsOf(0, 0, 0, 0)))
+}
+
 // TestPassAtK counts the draws of k answers that have a right one.
 func TestPassAtK(t *testing.T) {
 	for n := 1; n <= 8; n++ {
