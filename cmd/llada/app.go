@@ -74,10 +74,12 @@ func helpCommand() *cli.Command {
 				return arguments(c, 1, "COMMAND")
 			case c.App.Command(name) == nil:
 				return noCommand(name)
-			default:
+			case len(c.App.Command(name).Subcommands) > 0: // which the library's function leaves out
 				sub := cli.NewContext(c.App, nil, c.Lineage()[1])
 				sub.Command = c.App.Command(name)
 				return sub.Command.Run(sub, name, "--help")
+			default:
+				return cli.ShowCommandHelp(c.Lineage()[1], name)
 			}
 		},
 	}
