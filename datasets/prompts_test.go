@@ -66,6 +66,11 @@ func TestPrompts(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"one", "two"}, got)
 
+	require.NoError(t, os.WriteFile(path, packed(t, []byte("one\ntwo\n")), 0o666))
+	got, err = Prompts(path)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"one", "two"}, got)
+
 	require.NoError(t, os.WriteFile(path, []byte("{}"), 0o666))
 	_, err = Prompts(path)
 	assert.EqualError(t, err, path+`: line 1: none of "prompt", "question", "text" has a text`)

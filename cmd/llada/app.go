@@ -28,6 +28,7 @@ func (e *env) execute(ctx context.Context, args []string) error {
 
 		Commands: []*cli.Command{
 			e.demoCommand(), e.convertCommand(), e.quantizeCommand(), e.imatrixCommand(), e.inspectCommand(), e.verifyCommand(), e.kldCommand(), e.benchCommand(), e.sweepCommand(), e.evalCommand(), e.compareCommand(), e.synthCommand(),
+			e.tokenizeCommand(), e.runCommand(), e.logitsCommand(), e.doctorCommand(), e.planCommand(), e.datasetsCommand(), e.versionCommand(), helpCommand(),
 		},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
@@ -37,6 +38,9 @@ func (e *env) execute(ctx context.Context, args []string) error {
 		},
 	}
 	prepare(app.Commands)
+	if name := "compare"; len(args) > 2 && args[1] == name {
+		args = append(args[:2:2], frontFlags(args[2:], app.Command(name).Flags)...)
+	}
 	err := app.RunContext(ctx, args)
 	if e.stdout.err != nil {
 		return e.stdout.err
@@ -56,17 +60,6 @@ func prepare(commands []*cli.Command) {
 		}
 		prepare(c.Subcommands)
 	}
-<<<<<<< HEAD
-=======
-	if name := "compare"; len(args) > 2 && args[1] == name {
-		args = append(args[:2:2], flagsFirst(args[2:], app.Command(name).Flags)...)
-	}
-	err := app.RunContext(ctx, args)
-	if e.stdout.err != nil {
-		return e.stdout.err
-	}
-	return err
->>>>>>> h-stats
 }
 
 // helpCommand takes the place of the library's, which passes over what it does
@@ -84,10 +77,12 @@ func helpCommand() *cli.Command {
 				return arguments(c, 1, "COMMAND")
 			case c.App.Command(name) == nil:
 				return noCommand(name)
-			default:
+			case len(c.App.Command(name).Subcommands) > 0: // which the library's function leaves out
 				sub := cli.NewContext(c.App, nil, c.Lineage()[1])
 				sub.Command = c.App.Command(name)
 				return sub.Command.Run(sub, name, "--help")
+			default:
+				return cli.ShowCommandHelp(c.Lineage()[1], name)
 			}
 		},
 	}

@@ -118,9 +118,9 @@ func failedGates(c *reports.Comparison) error {
 	return fmt.Errorf("%w: %s", errGates, strings.Join(failed, "; "))
 }
 
-// flagsFirst puts flags before other words, as the library reads them. Behind a word --
+// frontFlags puts flags before other words, as the library reads them. Behind a word --
 // there are none.
-func flagsFirst(words []string, flags []cli.Flag) []string {
+func frontFlags(words []string, flags []cli.Flag) []string {
 	alone := map[string]bool{} // names of flags without a value
 	for _, f := range append([]cli.Flag{cli.HelpFlag}, flags...) {
 		_, ok := f.(*cli.BoolFlag)
