@@ -172,6 +172,8 @@ func (c *choice) text() (string, bool) {
 
 // finish returns why the answer ended, in our terms. A server's "stop" is the end token
 // or a stop; where there were stops and it does not say which, it is called stop.
+// ik_llama.cpp's server says so of truncated answers too: as truncation must not go
+// unseen, an answer of full length is called truncated unless its end is told apart.
 func (c *choice) finish(a *Answer) (string, bool) {
 	switch c.FinishReason {
 	case "length", "max_tokens":
@@ -180,11 +182,7 @@ func (c *choice) finish(a *Answer) (string, bool) {
 		return "stop", true
 	case "eos", "eos_token":
 		return "eos", true
-	case "":
-		if a.Tokens >= a.GenLength {
-			return "length", true
-		}
-	case "stop":
+	case "", "stop":
 	default: // content_filter, tool_calls, abort, error
 		return "", false
 	}
@@ -199,7 +197,10 @@ func (c *choice) finish(a *Answer) (string, bool) {
 			return "eos", true
 		}
 	}
-	if len(a.Prompt.Stops) > 0 {
+	switch {
+	case a.Tokens >= a.GenLength:
+		return "length", true
+	case len(a.Prompt.Stops) > 0:
 		return "stop", true
 	}
 	return "eos", true

@@ -114,12 +114,10 @@ func TestEndpointServerRefusals(t *testing.T) {
 	// Servers of one model may answer for any name, or refuse.
 	t.Log("another model: ", ask(t, realServer(t, eval.EndpointOptions{Model: "no-such-model"}), sum).Err)
 
-	bad := sum
-	bad.Messages = []eval.Message{{Role: "nobody", Content: strings.Repeat("long ", 100_000)}}
-	a = ask(t, realServer(t, eval.EndpointOptions{}), bad)
-	require.Error(t, a.Err)
-	oneLine(t, a.Err)
-	t.Log("too long: ", a.Err)
+	// Some refuse, some leave out a part.
+	long := sum
+	long.Messages = []eval.Message{{Role: "user", Content: strings.Repeat("long ", 20_000)}}
+	t.Log("too long: ", ask(t, realServer(t, eval.EndpointOptions{}), long).Err)
 
 	if os.Getenv("LLADA_TEST_ENDPOINT_KEY") != "" {
 		a = ask(t, realServer(t, eval.EndpointOptions{Key: "sk-secret"}), sum)
