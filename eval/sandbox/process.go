@@ -117,6 +117,7 @@ func (s *Sandbox) process(ctx context.Context, p Program) (v Verdict, err error)
 	err = cmd.Wait()
 	v.Wall = time.Since(begin)
 	clock.Stop()
+	stop() // its number may soon be another's
 	if s.tier == Unsafe {
 		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what it left; the group's number is not taken again so soon
 	}

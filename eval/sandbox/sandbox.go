@@ -16,9 +16,10 @@
 //
 //   - A has namespaces of its own: no other process, no network, and of files only the
 //     interpreter and its libraries, read-only, and a /tmp of 16 MiB in memory. It has at
-//     most 64 threads (none if it runs as root).
+//     most 64 threads (one if it runs as root). It is the first process there, so signals
+//     that it sends to itself do nothing unless it handles them.
 //   - B sees names and sizes of the machine's files, but reads none except the
-//     interpreter's and its libraries', and writes none. It has no threads, because
+//     interpreter's and its libraries', and writes none. It has one thread, because
 //     nothing there limits how many.
 //   - C starts one container for each program.
 //   - D limits time and memory and nothing else.
