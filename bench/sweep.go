@@ -25,8 +25,9 @@ type SweepOptions struct {
 	GenLength   int      // most tokens of an answer
 	Repetitions int      // 0: 1
 
-	// Judge, if not nil, tells whether a text is a right answer to a prompt.
-	Judge func(prompt int, text string) bool
+	// Judge, if not nil, tells whether a text is a right answer to a prompt. An error
+	// ends the sweep.
+	Judge func(ctx context.Context, prompt int, text string) (bool, error)
 
 	Pack runtime.Pack // as of runtime.LoadOptions
 	KV   runtime.KV
@@ -226,11 +227,14 @@ func (s *sweep) run(ctx context.Context) error {
 				}
 				return err
 			}
+			if repetition == 0 {
+				if err := s.judge(ctx, prompt, answers); err != nil {
+					s.repetition()
+					return fmt.Errorf("prompt %d: %w", prompt+1, err)
+				}
+			}
 			for i, c := range s.cells {
 				c.count(answers[i])
-			}
-			if repetition == 0 {
-				s.judge(prompt, answers)
 			}
 		}
 		s.repetition()
@@ -280,8 +284,19 @@ func (c *sweepCell) count(a answer) {
 	c.steps += a.Forwards.Denoise
 }
 
-// judge compares the answers to a prompt with those of the first cell.
-func (s *sweep) judge(prompt int, answers []answer) {
+// judge compares the answers to a prompt with those of the first cell, and with what is
+// right. An error leaves all as it was.
+func (s *sweep) judge(ctx context.Context, prompt int, answers []answer) error {
+	right := make([]bool, len(answers))
+	for i, c := range s.cells {
+		if s.opt.Judge == nil {
+			break
+		}
+		var err error
+		if right[i], err = s.opt.Judge(ctx, prompt, c.model.Text(answers[i].IDs)); err != nil {
+			return err
+		}
+	}
 	for i, c := range s.cells {
 		a := answers[i]
 		c.row.Tokens += len(a.IDs)
@@ -290,11 +305,12 @@ func (s *sweep) judge(prompt int, answers []answer) {
 		if slices.Equal(answers[0].IDs, a.IDs) {
 			c.row.Same++
 		}
-		if s.opt.Judge != nil && s.opt.Judge(prompt, c.model.Text(a.IDs)) {
+		if right[i] {
 			c.row.Right++
 		}
 	}
 	s.result.Prompts++
+	return nil
 }
 
 // agreement returns the share of positions at which two answers have the same token.

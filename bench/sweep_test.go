@@ -60,9 +60,9 @@ func TestSweep(t *testing.T) {
 	opt := sweepOf(t, "threshold=0.3,0.95 block-length=16 threads=1,2", 2, models...)
 	opt.Repetitions = 2
 	judged := map[int]int{}
-	opt.Judge = func(prompt int, text string) bool {
+	opt.Judge = func(_ context.Context, prompt int, text string) (bool, error) {
 		judged[prompt]++
-		return strings.Contains(text, "boxed") && prompt > 0
+		return strings.Contains(text, "boxed") && prompt > 0, nil
 	}
 	done := 0
 	opt.Progress = func(n, total int) { assert.Equal(t, done, n); assert.Equal(t, 2*2*12, total); done++ }

@@ -21,9 +21,9 @@ import (
 func (e *env) demoCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "demo",
-		Usage:     "convert and run the embedded tiny checkpoint, offline",
+		Usage:     "convert, run and evaluate the embedded tiny checkpoint, offline",
 		UsageText: "llada demo [--out DIR]\n\nExample: llada demo --out /tmp/llada-demo",
-		Flags:     []cli.Flag{&cli.StringFlag{Name: "out", Usage: "keep the checkpoint and the GGUF file in `DIR`"}},
+		Flags:     []cli.Flag{&cli.StringFlag{Name: "out", Usage: "keep the checkpoint, the GGUF files and the answers in `DIR`"}},
 		Action:    e.demo,
 	}
 }
@@ -41,10 +41,18 @@ func (e *env) demo(c *cli.Context) error {
 		defer os.RemoveAll(temporary)
 		dir = temporary
 	}
-	path, err := e.demoConvert(c.Context, dir)
+	paths, err := e.demoConvert(c.Context, dir)
 	if err != nil {
 		return err
 	}
+	if err := e.demoRun(c.Context, paths[0]); err != nil {
+		return err
+	}
+	return e.demoEval(c.Context, dir, paths)
+}
+
+// demoRun has one problem of each kind answered.
+func (e *env) demoRun(ctx context.Context, path string) error {
 	m, err := runtime.Load(path, runtime.LoadOptions{})
 	if err != nil {
 		return err
@@ -60,7 +68,7 @@ func (e *env) demo(c *cli.Context) error {
 	}
 	var answers []*answer
 	for _, user := range []string{words[0].User(), codes[0].User()} {
-		a, err := e.demoAnswer(c.Context, m, user)
+		a, err := e.demoAnswer(ctx, m, user)
 		if err != nil {
 			return err
 		}
@@ -69,27 +77,38 @@ func (e *env) demo(c *cli.Context) error {
 	return e.demoTable(answers)
 }
 
-// demoConvert unpacks the checkpoint into dir and converts it.
-func (e *env) demoConvert(ctx context.Context, dir string) (string, error) {
-	folder, path := filepath.Join(dir, "tiny"), filepath.Join(dir, "tiny-q8_0.gguf")
+// demoTypes are what the checkpoint is converted to.
+var demoTypes = []gguf.Type{gguf.Q8_0, gguf.Q4_0}
+
+// demoConvert unpacks the checkpoint into dir and converts it to each of demoTypes.
+func (e *env) demoConvert(ctx context.Context, dir string) (paths []string, err error) {
+	folder := filepath.Join(dir, "tiny")
 	if err := tiny.Unpack(folder); err != nil {
-		return "", err
+		return nil, err
 	}
 	checkpoint, err := convert.Open(folder)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer checkpoint.Close()
-	plan, err := checkpoint.Plan(convert.Options{Recipe: quant.Plain(gguf.Q8_0)})
-	if err != nil {
-		return "", err
+	for _, typ := range demoTypes {
+		plan, err := checkpoint.Plan(convert.Options{Recipe: quant.Plain(typ)})
+		if err != nil {
+			return nil, err
+		}
+		name := strings.ToLower(typ.String())
+		path := filepath.Join(dir, "tiny-"+name+".gguf")
+		made, err := plan.Write(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		paths = append(paths, path)
+		if _, err := fmt.Fprintf(e.stdout, "Converted the tiny checkpoint (%d weights) to %s: %s, %s\n", plan.Weights(), name, filepath.Base(path), size(uint64(made.Bytes))); err != nil {
+			return nil, err
+		}
 	}
-	made, err := plan.Write(ctx, path)
-	if err != nil {
-		return "", err
-	}
-	_, err = fmt.Fprintf(e.stdout, "Converted the tiny checkpoint (%d weights) to q8_0: %s, %s\n\n", plan.Weights(), filepath.Base(path), size(uint64(made.Bytes)))
-	return path, err
+	_, err = fmt.Fprintln(e.stdout)
+	return paths, err
 }
 
 // demoAnswer asks the model and prints question and answer.

@@ -13,18 +13,18 @@ func TestDemo(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new")
 	o := llada(t, "demo --out "+dir)
 	require.NoError(t, o.err)
-	assert.Empty(t, o.stderr)
 	for _, want := range []string{
-		`^Converted the tiny checkpoint \(4225840 weights\) to q8_0: tiny-q8_0\.gguf, \d\.\d\d MiB\n\n> `,
+		`^Converted the tiny checkpoint \(4225840 weights\) to q8_0: tiny-q8_0\.gguf, \d\.\d\d MiB\nConverted .* to q4_0: tiny-q4_0\.gguf, \d\.\d\d MiB\n\n> `,
 		`\n  .*\\boxed\{\d+\}\n`, // the word problem's answer
 		`\n  def \w+\(.*\):\n`,   // and the coding problem's
 		`\n│ prompt tokens +│ +\d+ │ +\d+ │\n`,
 		`\n│ finish +│ +eos │ +eos │\n`,
+		`\n│ tiny-gsm8k +│ +40 │ +\d+ \(.* to .* %\) │ +\d+ \(.* to .* %\) │`,
 		`\n│ tokens per forward +│ +\d+\.\d\d │ +\d+\.\d\d │\n`,
 	} {
 		assert.Regexp(t, want, o.stdout)
 	}
-	assert.Equal(t, []string{"tiny", "tiny-q8_0.gguf"}, files(t, dir))
+	assert.Equal(t, []string{"tiny", "tiny-q4_0-eval", "tiny-q4_0.gguf", "tiny-q8_0-eval", "tiny-q8_0.gguf"}, files(t, dir))
 	done(t, "run --ids 1 --gen-length 8 --model "+filepath.Join(dir, "tiny-q8_0.gguf"))
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -10,13 +9,13 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"lladakit/bench"
-	"lladakit/eval/sandbox"
+	"lladakit/datasets"
 )
 
 func (e *env) doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "doctor",
-		Usage:     "examine the machine: processor, kernels in use, speed of arithmetic and memory, with advice; and if programs that models write can be run safely",
+		Usage:     "examine the machine: processor, kernels in use, speed of arithmetic and memory, with advice; whether programs that models write can be run safely; which data sets are there",
 		UsageText: "llada doctor [--json]\n\nExample: llada doctor",
 		Flags:     []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print the findings as JSON"}},
 		Action:    e.doctor,
@@ -35,10 +34,11 @@ func (e *env) doctor(c *cli.Context) error {
 	if d.Sandbox, err = examineSandbox(c.Context); err != nil {
 		return err
 	}
+	d.Data = datasets.Status(dataOptions())
 	if c.Bool("json") {
 		err = e.json(d)
 	} else if err = e.printExamination(x); err == nil {
-		err = e.printSandbox(d.Sandbox)
+		err = errors.Join(e.printSandbox(d.Sandbox), e.printData(d.Data))
 	}
 	if err != nil {
 		return err
@@ -56,71 +56,8 @@ func (e *env) doctor(c *cli.Context) error {
 // diagnosis is all that doctor finds.
 type diagnosis struct {
 	*bench.Examination
-	Sandbox sandboxFindings `json:"sandbox"`
-}
-
-// sandboxFindings are those about the tier that is taken by itself, and about others.
-type sandboxFindings struct {
-	tierFindings
-	Others []tierFindings `json:"others"`
-}
-
-// tierFindings say what attacks did in one tier of the sandbox, or why it is not there.
-type tierFindings struct {
-	Tier    sandbox.Tier     `json:"tier"` // empty if none is there
-	Python  string           `json:"python"`
-	Why     string           `json:"why"`
-	Attacks []sandbox.Attack `json:"attacks"`
-}
-
-func examineSandbox(ctx context.Context) (f sandboxFindings, err error) {
-	for _, tier := range []sandbox.Tier{sandbox.Namespaces, sandbox.Landlock, sandbox.Container} {
-		t := tierFindings{Tier: tier, Attacks: []sandbox.Attack{}}
-		s, err := sandbox.New(ctx, sandbox.Options{Tier: tier})
-		if err == nil {
-			t.Python = s.Python()
-			t.Attacks, err = s.Attacks(ctx)
-		}
-		switch {
-		case errors.Is(err, sandbox.ErrUnavailable):
-			t.Why = strings.TrimPrefix(err.Error(), sandbox.ErrUnavailable.Error()+": tier "+string(tier)+": ")
-		case err != nil:
-			return f, err
-		case f.Tier == "":
-			f.tierFindings = t
-			continue
-		}
-		f.Others = append(f.Others, t)
-	}
-	if f.Tier == "" {
-		f.Attacks, f.Why = []sandbox.Attack{}, "no tier is there"
-	}
-	return f, nil
-}
-
-func (e *env) printSandbox(f sandboxFindings) error {
-	var rows [][]string
-	for _, t := range append([]tierFindings{f.tierFindings}, f.Others...) {
-		if t.Why != "" {
-			if t.Tier != "" {
-				rows = append(rows, []string{string(t.Tier), t.Why})
-			}
-			continue
-		}
-		contained := 0
-		for _, a := range t.Attacks {
-			if a.Contained {
-				contained++
-			} else {
-				rows = append(rows, []string{string(t.Tier), "not contained: " + a.Name + ": " + a.Detail})
-			}
-		}
-		rows = append(rows, []string{string(t.Tier), fmt.Sprintf("%d of %d attacks contained, Python %s", contained, len(t.Attacks), t.Python)})
-	}
-	if f.Tier == "" {
-		fmt.Fprintln(e.stdout, "warning: programs that models write cannot be run here: no tier of the sandbox is there")
-	}
-	return e.table([]string{"sandbox", "found"}, rows)
+	Sandbox sandboxFindings  `json:"sandbox"`
+	Data    []datasets.Found `json:"data"`
 }
 
 func (e *env) printExamination(x *bench.Examination) error {

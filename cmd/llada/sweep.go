@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"math"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -11,41 +10,38 @@ import (
 
 	"lladakit/bench"
 	"lladakit/datasets"
-	"lladakit/internal/tiny"
 	"lladakit/reports"
 	"lladakit/runtime"
 )
-
-// tinyTask is the task whose answers are judged here: the word problems that the
-// embedded checkpoint was made for.
-const tinyTask = "tiny-gsm8k"
 
 func (e *env) sweepCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "sweep",
 		Usage: "measure speed and quality over a grid of settings and models, beside the recommended settings",
 		UsageText: "llada sweep --model FILE (--data FILE | --task NAME) [--grid 'SETTING=LIST …'] [flags]\n\n" +
-			"Example: llada sweep --model mini-q4_0.gguf --data gsm8k_test.jsonl --limit 20 --grid 'threshold=0.85,0.9,0.95 block-length=16,32'\n" +
+			"Example: llada sweep --model mini-q4_0.gguf --task gsm8k --limit 20 --grid 'threshold=0.85,0.9,0.95 block-length=16,32'\n" +
 			"         llada sweep --model mini-q8_0.gguf --model mini-q4_0.gguf --data prompts.txt --grid 'profile=exact,turbo threads=1,2'\n\n" +
 			"The grid has all combinations of the lists, and the recommended settings always. Settings are " + strings.Join(bench.SweepSettings(), ", ") + ".\n" +
-			"Lists have values, ranges a-b, a-b+step and a-b*mult between commas. Prompts are answered one at a time, in turn by all.",
-		Flags: append([]cli.Flag{
+			"Lists have values, ranges a-b, a-b+step and a-b*mult between commas. Prompts are answered one at a time, in turn by all.\n" +
+			"Tasks are " + strings.Join(sweepTasks(), ", ") + ": their answers are judged as eval judges them.",
+		Flags: slices.Concat([]cli.Flag{
 			&cli.StringSliceFlag{Name: "model", Aliases: []string{"m"}, Usage: "GGUF `FILE`; repeatable, and then all is relative to the first"},
 			&cli.StringSliceFlag{Name: "grid", Usage: "`SETTINGS` with lists of values, as threshold=0.9,0.95 steps=16,32; repeatable", DefaultText: "the recommended settings alone"},
 			&cli.StringFlag{Name: "data", Usage: "`FILE` of prompts: JSON lines with a prompt, question or text, or one text a line"},
-			&cli.StringFlag{Name: "task", Usage: "`NAME` of problems whose answers are judged: " + tinyTask + ", which is embedded"},
-			&cli.IntFlag{Name: "limit", Usage: "use the first `N` prompts", DefaultText: "all"},
+			&cli.StringFlag{Name: "task", Usage: "`NAME` of a task of eval, whose answers are judged"},
+			&cli.BoolFlag{Name: "offline", Usage: "fetch no data"},
+			&cli.IntFlag{Name: "limit", Usage: "use `N` prompts: the first of --data, eval's choice of --task", DefaultText: "all"},
 			&cli.BoolFlag{Name: "raw", Usage: "take the prompts as they are, without the chat form"},
-			&cli.IntFlag{Name: "gen-length", Value: 256, Usage: "at most `N` tokens of each answer"},
+			&cli.IntFlag{Name: "gen-length", Usage: "at most `N` tokens of each answer", DefaultText: "256, or what the task is made for"},
 			&cli.IntFlag{Name: "repetitions", Aliases: []string{"r"}, Value: 3, Usage: "have everything answered `N` times, for the speed"},
 			packFlag(), kvFlag(),
-		}, resultFlags(reports.SweepForms())...),
+		}, sandboxFlags(), resultFlags(reports.SweepForms())),
 		Action: e.sweep,
 	}
 }
 
 func (e *env) sweep(c *cli.Context) error {
-	opt, err := sweepOptions(c)
+	opt, err := e.sweepOptions(c)
 	if err != nil {
 		return err
 	}
@@ -76,7 +72,7 @@ func (e *env) sweep(c *cli.Context) error {
 }
 
 // sweepOptions reads the flags.
-func sweepOptions(c *cli.Context) (opt bench.SweepOptions, err error) {
+func (e *env) sweepOptions(c *cli.Context) (opt bench.SweepOptions, err error) {
 	// What follows --grid without quotes belongs to it.
 	grid := c.StringSlice("grid")
 	if words := c.Args().Slice(); len(grid) > 0 && !slices.ContainsFunc(words, notSetting) {
@@ -111,7 +107,7 @@ func sweepOptions(c *cli.Context) (opt bench.SweepOptions, err error) {
 	case c.String(from) == "":
 		return opt, usagef("flag --%s is empty; see llada sweep --help", from)
 	case from == "task":
-		if err := tinyProblems(c.String("task"), &opt); err != nil {
+		if err := e.sweepTask(c, &opt); err != nil {
 			return opt, err
 		}
 	default:
@@ -119,36 +115,16 @@ func sweepOptions(c *cli.Context) (opt bench.SweepOptions, err error) {
 		if opt.Prompts, err = datasets.Prompts(opt.Data); err != nil {
 			return opt, err
 		}
-	}
-	if c.IsSet("limit") {
-		opt.Prompts = opt.Prompts[:min(len(opt.Prompts), c.Int("limit"))]
+		if c.IsSet("limit") {
+			opt.Prompts = opt.Prompts[:min(len(opt.Prompts), c.Int("limit"))]
+		}
+		if opt.GenLength == 0 {
+			opt.GenLength = 256
+		}
 	}
 	return opt, nil
 }
 
 func notSetting(word string) bool {
 	return strings.HasPrefix(word, "-") || !strings.Contains(word, "=")
-}
-
-// boxed is where a word problem's answer has its result.
-var boxed = regexp.MustCompile(`\\boxed\{([^}]*)\}`)
-
-// tinyProblems fills in prompts and how they are judged.
-func tinyProblems(task string, opt *bench.SweepOptions) error {
-	if task != tinyTask {
-		return usagef("--task: %.40q is not %s", task, tinyTask)
-	}
-	words, err := tiny.WordProblems()
-	if err != nil {
-		return err
-	}
-	opt.Data = tinyTask
-	for _, p := range words {
-		opt.Prompts = append(opt.Prompts, p.User())
-	}
-	opt.Judge = func(prompt int, text string) bool {
-		boxes := boxed.FindAllStringSubmatch(text, -1)
-		return len(boxes) > 0 && boxes[len(boxes)-1][1] == words[prompt].Result()
-	}
-	return nil
 }

@@ -72,7 +72,9 @@ func TestSweepUsage(t *testing.T) {
 		"sweep --model= --task tiny-gsm8k":                        "--model is missing or empty",
 		"sweep --model " + models.tiny:                            "give exactly one of --data, --task",
 		task + " --data x":                                        "give exactly one of --data, --task",
-		"sweep --task gsm8k --model " + models.tiny:               `--task: "gsm8k" is not tiny-gsm8k`,
+		"sweep --task mmlu --model " + models.tiny:                `--task: "mmlu" is not one of gsm8k, humaneval, tiny-gsm8k, tiny-humaneval`,
+		"sweep --task gsm8k-5shot --model " + models.tiny:         `--task: "gsm8k-5shot" is not one of`,
+		task + " --raw":                                           "--raw is for --data",
 		"sweep --data= --model " + models.tiny:                    "--data is empty",
 		"sweep --model missing --task tiny-gsm8k --grid steps=0":  "--grid: steps: 0 has no meaning", // before the model is opened
 		task + " --grid steps=1 x":                                `argument "x" is one too many`,
