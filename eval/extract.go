@@ -33,7 +33,8 @@ const maxMarks = 20
 func judgeNumber(answer, text string, first ...string) Judgement {
 	var gold *big.Rat
 	goldText := ""
-	if m := goldMark.FindStringSubmatch(answer); m != nil {
+	// Of several marks the last, whose line is the one that package datasets has checked.
+	if m := goldMark.FindStringSubmatch(answer[max(0, strings.LastIndex(answer, "#### ")):]); m != nil {
 		goldText = m[1]
 		gold = readNumber(strings.ReplaceAll(strings.TrimRight(m[1], ".,"), ",", ""))
 	}

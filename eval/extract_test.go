@@ -140,6 +140,14 @@ func TestFewShotGold(t *testing.T) {
 }
 
 // What lm-eval's filters do, by hand from their regular expressions.
+// TestGoldIsLast: steps of an answer may have a mark of their own.
+func TestGoldIsLast(t *testing.T) {
+	r := &datasets.Record{Answer: "#### 1. Add: 2 + 3 = 5\n#### 7 is not it\n#### 1,005"}
+	assert.Equal(t, "1005", findTask(t, "gsm8k").Judge(r, "").Gold)
+	strict := findTask(t, "gsm8k-5shot").Judge(r, "#### 1005")
+	assert.True(t, strict.Extractions[0].Correct)
+}
+
 func TestLMEvalFilters(t *testing.T) {
 	task := findTask(t, "gsm8k-5shot")
 	for _, c := range []struct {

@@ -26,12 +26,14 @@ type generationKey struct {
 	Seed      uint64          `json:"seed"`
 }
 
-// sampleKey is what a judged answer depends on.
+// sampleKey is what a judged answer depends on, and which document it is for: there may be
+// others of the same content.
 type sampleKey struct {
 	Generation string `json:"generation"`
 	Task       string `json:"task"` // that judges
 	Version    int    `json:"version"`
 	Document   string `json:"document"`
+	Index      int    `json:"index"`
 }
 
 // canonical returns a value's JSON in one line, the same for equal values.

@@ -158,7 +158,7 @@ func (it *item) name(m *manifest, asking *Task, asked *datasets.Record, repeat i
 	if err != nil {
 		return err
 	}
-	key, err := digest(sampleKey{generation, it.task.Name, it.task.Version, it.record.SHA256})
+	key, err := digest(sampleKey{generation, it.task.Name, it.task.Version, it.record.SHA256, it.record.Index})
 	if err != nil {
 		return err
 	}

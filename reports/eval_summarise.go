@@ -18,8 +18,7 @@ var passK = []int{1, 10, 100}
 
 // Summarise fills in e.Tasks from samples, in whatever order they are. What tasks e has
 // already keep Task, Version, Data and Asked; others that have samples follow them, with
-// as many asked as there are. Of samples of a document with the same key the last
-// counts. A sample without an answer counts as wrong.
+// as many asked as there are. Of samples with the same key the last counts. A sample without an answer counts as wrong.
 func Summarise(e *Eval, samples []Sample) {
 	samples = inOrder(samples)
 	byTask := map[string][]Sample{}
@@ -46,20 +45,14 @@ func Summarise(e *Eval, samples []Sample) {
 
 // inOrder returns the samples that count by task, document and repeat.
 func inOrder(samples []Sample) []Sample {
-	// Documents of the same content have the same key.
-	type identity struct {
-		key, task, doc string
-		repeat         int
-	}
-	last := map[identity]int{}
+	last := map[string]int{}
 	for i := range samples {
-		s := &samples[i]
-		last[identity{s.Key, s.Task, s.DocID, s.Repeat}] = i
+		last[samples[i].Key] = i
 	}
 	kept := make([]Sample, 0, len(last))
 	for i := range samples {
-		if s := &samples[i]; last[identity{s.Key, s.Task, s.DocID, s.Repeat}] == i {
-			kept = append(kept, *s)
+		if last[samples[i].Key] == i {
+			kept = append(kept, samples[i])
 		}
 	}
 	slices.SortStableFunc(kept, func(a, b Sample) int {

@@ -76,11 +76,6 @@ func TestSummariseOrder(t *testing.T) {
 		e.Tasks[0].Published = want.Tasks[0].Published
 		require.Equal(t, want, e)
 	}
-	twins := verdicts("gsm8k", "RR RR")
-	twins[1].Key = twins[0].Key
-	e := new(reports.Eval)
-	reports.Summarise(e, twins)
-	assert.Equal(t, 2, e.Tasks[0].N, "documents of the same content")
 	none := &reports.Eval{Tasks: []reports.EvalTask{{Task: "gsm8k", Asked: 5, Correct: 3}}}
 	reports.Summarise(none, nil)
 	assert.Equal(t, []reports.EvalTask{{Task: "gsm8k", Asked: 5, High: 1, Detected: 1, Extractors: []reports.EvalExtractor{}, Errors: map[string]int{}}}, none.Tasks)

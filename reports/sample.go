@@ -2,7 +2,7 @@ package reports
 
 // Sample is one answer and its verdict: one line of a run's samples.jsonl.
 type Sample struct {
-	Key        string `json:"key"`        // digest of all that it depends on: task, version, document, prompt, settings, model
+	Key        string `json:"key"`        // digest of all that it depends on: task, version, document and its index, prompt, settings, model
 	Generation string `json:"generation"` // the same of the answer alone, whatever judges it
 	Task       string `json:"task"`
 	Version    int    `json:"version"` // of the task
