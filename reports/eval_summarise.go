@@ -18,7 +18,8 @@ var passK = []int{1, 10, 100}
 
 // Summarise fills in e.Tasks from samples, in whatever order they are. What tasks e has
 // already keep Task, Version, Data and Asked; others that have samples follow them, with
-// as many asked as there are. Of samples with the same key the last counts. A sample without an answer counts as wrong.
+// as many asked as there are. Of samples with the same key the last counts. A sample
+// without an answer counts as wrong.
 func Summarise(e *Eval, samples []Sample) {
 	samples = inOrder(samples)
 	byTask := map[string][]Sample{}
@@ -37,7 +38,7 @@ func Summarise(e *Eval, samples []Sample) {
 		t := &e.Tasks[i]
 		*t = EvalTask{Task: t.Task, Version: t.Version, Data: t.Data, Asked: t.Asked}
 		t.summarise(byTask[t.Task], e.PassK)
-		if t.N == t.Asked && t.N > 0 && t.Failed == 0 && e.Shard == "" {
+		if t.N == t.Asked && t.N > 0 && t.Failed == 0 && e.Shard == "" && e.askedPublished(t) {
 			t.Published = published(t.Task, t.estimate(byTask[t.Task]))
 		}
 	}

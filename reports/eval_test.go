@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"lladakit/datasets"
 	"lladakit/internal/stats"
 	"lladakit/reports"
 )
@@ -84,7 +85,11 @@ func TestSummariseOrder(t *testing.T) {
 // TestPublished compares whole results alone, of tasks that figures are published for.
 func TestPublished(t *testing.T) {
 	run := func(task string, right, n int, change func(*reports.Eval)) []reports.EvalPublished {
-		e := &reports.Eval{Tasks: []reports.EvalTask{{Task: task, Asked: n}}}
+		set, _ := datasets.Find(task)
+		e := &reports.Eval{
+			Data:  []reports.EvalData{{Name: "other", SHA256: "x"}, {Name: set.Name, SHA256: set.SHA256, Records: set.Records}},
+			Tasks: []reports.EvalTask{{Task: task, Data: task, Asked: n}},
+		}
 		change(e)
 		reports.Summarise(e, verdicts(task, strings.Repeat("R ", right)+strings.Repeat("w ", n-right)))
 		return e.Tasks[0].Published
@@ -110,7 +115,10 @@ func TestPublished(t *testing.T) {
 	assert.Empty(t, run("humaneval-plus-mini", 5, 10, nothing))
 	assert.Empty(t, run("gsm8k", 5, 10, func(e *reports.Eval) { e.Tasks[0].Asked = 11 }), "not whole")
 	assert.Empty(t, run("gsm8k", 5, 10, func(e *reports.Eval) { e.Shard = "1/2" }))
-	e := &reports.Eval{}
+	assert.Empty(t, run("gsm8k", 5, 10, func(e *reports.Eval) { e.Data[1].SHA256 = "x" }), "other data of the same name")
+	assert.Empty(t, run("gsm8k", 5, 10, func(e *reports.Eval) { e.Tasks[0].Data = "other" }), "other data")
+	set, _ := datasets.Find("gsm8k")
+	e := &reports.Eval{Data: []reports.EvalData{{Name: "gsm8k", SHA256: set.SHA256}}, Tasks: []reports.EvalTask{{Task: "gsm8k", Data: "gsm8k", Asked: 3}}}
 	reports.Summarise(e, verdicts("gsm8k", "R R x"))
 	assert.Empty(t, e.Tasks[0].Published, "requests failed")
 }

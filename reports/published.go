@@ -2,6 +2,7 @@ package reports
 
 import (
 	"math"
+	"slices"
 
 	"lladakit/internal/stats"
 )
@@ -28,6 +29,20 @@ var figures = []figure{
 	{"LLaDA2.0-flash", "humaneval", 155, 164, report},           // 94.51 %
 	{"LLaDA2.0-mini", "humaneval-plus", 131, 164, report},       // 79.88 %
 	{"LLaDA2.0-flash", "humaneval-plus", 144, 164, report},      // 87.80 %
+}
+
+// figureData are the SHA-256 of the data sets that figures are of, by task.
+var figureData = map[string]string{
+	"gsm8k":          "3730d312f6e3440559ace48831e51066acaca737f6eabec99bccb9e4b3c39d14",
+	"humaneval":      "b796127e635a67f93fb35c04f4cb03cf06f38c8072ee7cee8833d7bee06979ef",
+	"humaneval-plus": "272720b90ac375502c8ed23cd791c2a93dfb22a911641a494da74a426c09f101",
+}
+
+// askedPublished reports whether a task was done with the data that its figures are of:
+// a user may have it done with other data.
+func (e *Eval) askedPublished(t *EvalTask) bool {
+	i := slices.IndexFunc(e.Data, func(d EvalData) bool { return d.Name == t.Data })
+	return i >= 0 && e.Data[i].SHA256 == figureData[t.Task]
 }
 
 // published sets an accuracy beside the figures of the task, by Fisher's exact test.
