@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,7 +21,7 @@ const (
 	manifestFile = "manifest.json" // what samples have in common
 	samplesFile  = "samples.jsonl" // one line a sample
 	resultsFile  = "results.json"  // reports.Eval, when the run has ended
-	sessionFile  = "session.json"  // the lock, and how long the run took
+	sessionFile  = "session.json"  // the lock, how long the run took, and where
 )
 
 // folder is where a run keeps its samples. It is locked while it is open.
@@ -32,16 +33,39 @@ type folder struct {
 	samples  *samples
 }
 
-// session is what a folder knows of time. Damaged files count as new ones: no figure but
-// the run's duration depends on them.
+// session is what a folder knows of the sessions of its run. Damaged files count as new
+// ones: no figure but the run's duration depends on them.
 type session struct {
-	Started time.Time `json:"started"` // of the run
-	Seconds float64   `json:"seconds"` // of sessions before Since
-	Since   time.Time `json:"since"`   // when a session began that has not ended
+	Started time.Time     `json:"started"`         // of the run
+	Seconds float64       `json:"seconds"`         // of sessions before Since
+	Since   time.Time     `json:"since"`           // when a session began that has not ended
+	First   circumstances `json:"first"`           // the sandbox is that of the first session with one
+	Apart   []string      `json:"apart,omitempty"` // how sessions were made that were made otherwise
+}
+
+// circumstances are what answers and verdicts should not depend on, and might.
+type circumstances struct {
+	Program reports.Program      `json:"program"`
+	CPU     string               `json:"cpu"`
+	Sandbox *reports.EvalSandbox `json:"sandbox"` // nil if no code was run
+}
+
+// apart says how what has other circumstances was made.
+func (c *circumstances) apart(o *circumstances) (how []string) {
+	if c.Program != o.Program {
+		how = append(how, "by another version of the program")
+	}
+	if c.CPU != o.CPU {
+		how = append(how, "on another processor")
+	}
+	if a, b := c.Sandbox, o.Sandbox; a != nil && b != nil && (a.Tier != b.Tier || a.Python != b.Python) {
+		how = append(how, "in another sandbox")
+	}
+	return how
 }
 
 // openFolder opens or makes a folder for a run, or for more tasks of the run that it has.
-func openFolder(dir string, m *manifest, resume bool) (_ *folder, err error) {
+func openFolder(dir string, m *manifest, by circumstances, resume bool) (_ *folder, err error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
 	}
@@ -81,7 +105,7 @@ func openFolder(dir string, m *manifest, resume bool) (_ *folder, err error) {
 	if f.samples, err = openSamples(filepath.Join(dir, samplesFile), f.manifest); err != nil {
 		return nil, err
 	}
-	return f, f.begin()
+	return f, f.begin(by)
 }
 
 // sweep removes what a killed process had not finished.
@@ -101,14 +125,22 @@ func (f *folder) sweep() error {
 }
 
 // begin starts the clock. Of a session that was killed the time up to its last sample counts.
-func (f *folder) begin() error {
-	if data, err := io.ReadAll(io.LimitReader(f.lock, 4096)); err != nil || json.Unmarshal(data, &f.session) != nil {
+func (f *folder) begin(by circumstances) error {
+	if data, err := io.ReadAll(io.LimitReader(f.lock, 64<<10)); err != nil || json.Unmarshal(data, &f.session) != nil {
 		f.session = session{}
 	}
 	s := &f.session
 	now := time.Now()
 	if s.Started.IsZero() || s.Started.After(now) || !(s.Seconds >= 0) {
-		*s = session{Started: now.UTC().Truncate(time.Second)}
+		*s = session{Started: now.UTC().Truncate(time.Second), First: by}
+	}
+	if s.First.Sandbox == nil {
+		s.First.Sandbox = by.Sandbox
+	}
+	for _, how := range s.First.apart(&by) {
+		if !slices.Contains(s.Apart, how) {
+			s.Apart = append(s.Apart, how)
+		}
 	}
 	if info, err := os.Stat(f.samples.path); err == nil && !s.Since.IsZero() {
 		s.Seconds += max(0, info.ModTime().Sub(s.Since).Seconds())
@@ -145,6 +177,12 @@ func (f *folder) finish(e *reports.Eval) error {
 		return err
 	}
 	e.Started, e.Seconds = f.session.Started, f.session.Seconds
+	if e.Sandbox == nil { // of this session, which had no code to run
+		e.Sandbox = f.session.First.Sandbox
+	}
+	if how := f.session.Apart; len(how) > 0 {
+		e.Warnings = append(e.Warnings, "the run was resumed "+strings.Join(how, ", and "))
+	}
 	if !e.Interrupted {
 		if err := f.samples.close(); err != nil { // some systems replace no open file
 			return err

@@ -58,7 +58,9 @@ func Merge(opt MergeOptions) (*reports.Eval, []reports.Sample, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	f, err := openFolder(opt.Dir, &whole, false)
+	e := whole.eval()
+	seconds := describeShards(e, runs)
+	f, err := openFolder(opt.Dir, &whole, circumstances{e.Program, e.Machine.CPU, e.Sandbox}, false)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -68,9 +70,8 @@ func Merge(opt MergeOptions) (*reports.Eval, []reports.Sample, error) {
 			return nil, nil, err
 		}
 	}
-	e := whole.eval()
 	e.Command, e.Interrupted = opt.Command, whole.missing(list) > 0
-	f.session.Seconds = describeShards(e, runs)
+	f.session.Seconds = seconds
 	if !e.Started.IsZero() {
 		f.session.Started = e.Started
 	}
@@ -200,17 +201,9 @@ func describeShards(e *reports.Eval, runs []*shardRun) (seconds float64) {
 			e.Program, e.Machine, e.Sandbox, e.PassK, e.Warnings = x.Program, x.Machine, x.Sandbox, x.PassK, slices.Clone(x.Warnings)
 			continue
 		}
-		differ := func(what string) {
-			e.Warnings = append(e.Warnings, fmt.Sprintf("shard %s was made %s than shard %s", x.Shard, what, first.result.Shard))
-		}
-		if x.Program != e.Program {
-			differ("by another version of the program")
-		}
-		if x.Machine.CPU != e.Machine.CPU {
-			differ("on another processor")
-		}
-		if a, b := x.Sandbox, e.Sandbox; a != nil && b != nil && (a.Tier != b.Tier || a.Python != b.Python) {
-			differ("in another sandbox")
+		of := circumstances{x.Program, x.Machine.CPU, x.Sandbox}
+		for _, how := range of.apart(&circumstances{e.Program, e.Machine.CPU, e.Sandbox}) {
+			e.Warnings = append(e.Warnings, fmt.Sprintf("shard %s was made %s than shard %s", x.Shard, how, first.result.Shard))
 		}
 	}
 	return seconds

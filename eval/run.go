@@ -72,7 +72,7 @@ func Run(ctx context.Context, opt Options) (*reports.Eval, []reports.Sample, err
 		}
 		defer os.RemoveAll(opt.Dir)
 	}
-	f, err := openFolder(opt.Dir, &p.manifest, opt.Resume)
+	f, err := openFolder(opt.Dir, &p.manifest, circumstances{opt.Program, opt.Machine.CPU, opt.Sandbox}, opt.Resume)
 	if err != nil {
 		return nil, nil, err
 	}

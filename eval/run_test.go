@@ -338,3 +338,24 @@ func TestRunTwins(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, contents(t, whole.Dir), contents(t, merged))
 }
+
+// TestRunKeepsCircumstances: a session without code keeps what earlier programs ran in, and
+// one elsewhere is told of.
+func TestRunKeepsCircumstances(t *testing.T) {
+	opt := options(t, 4)
+	opt.Tasks, opt.Sandbox = []*eval.Task{code()}, &reports.EvalSandbox{Tier: "A", Python: "3.11.7", Factor: 1}
+	opt.Machine.CPU = "one"
+	finished(t, opt)
+	opt.Resume, opt.Tasks, opt.Sandbox = true, []*eval.Task{words()}, nil
+	e, _ := finished(t, opt)
+	require.NotNil(t, e.Sandbox)
+	assert.Equal(t, "A", e.Sandbox.Tier)
+	assert.Empty(t, e.Warnings)
+
+	opt.Tasks, opt.Sandbox = []*eval.Task{code()}, &reports.EvalSandbox{Tier: "B", Python: "3.11.7", Factor: 2}
+	opt.Machine.CPU = "two"
+	for range 2 {
+		e, _ = finished(t, opt)
+		assert.Equal(t, []string{"the run was resumed on another processor, and in another sandbox"}, e.Warnings)
+	}
+}
