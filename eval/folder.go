@@ -16,11 +16,9 @@ import (
 	"lladakit/reports"
 )
 
-// The files of a run's folder.
+// The files of a run's folder beside those of package reports.
 const (
 	manifestFile = "manifest.json" // what samples have in common
-	samplesFile  = "samples.jsonl" // one line a sample
-	resultsFile  = "results.json"  // reports.Eval, when the run has ended
 	sessionFile  = "session.json"  // the lock, how long the run took, and where
 )
 
@@ -81,7 +79,7 @@ func openFolder(dir string, m *manifest, by circumstances, resume bool) (_ *fold
 	have, err := readManifest(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		for _, name := range []string{samplesFile, resultsFile} {
+		for _, name := range []string{reports.SamplesFile, reports.ResultsFile} {
 			if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
 				return nil, fmt.Errorf("%s: %w, without a %s: take another folder", dir, ErrExists, manifestFile)
 			}
@@ -102,7 +100,7 @@ func openFolder(dir string, m *manifest, by circumstances, resume bool) (_ *fold
 	if err := f.manifest.write(dir); err != nil {
 		return nil, err
 	}
-	if f.samples, err = openSamples(filepath.Join(dir, samplesFile), f.manifest); err != nil {
+	if f.samples, err = openSamples(filepath.Join(dir, reports.SamplesFile), f.manifest); err != nil {
 		return nil, err
 	}
 	return f, f.begin(by)
@@ -115,7 +113,7 @@ func (f *folder) sweep() error {
 		return err
 	}
 	for _, e := range entries {
-		for _, name := range []string{manifestFile, samplesFile, resultsFile} {
+		for _, name := range []string{manifestFile, reports.SamplesFile, reports.ResultsFile} {
 			if strings.HasPrefix(e.Name(), "."+name+".") && strings.HasSuffix(e.Name(), ".partial") {
 				err = errors.Join(err, os.Remove(filepath.Join(f.dir, e.Name())))
 			}
@@ -195,7 +193,7 @@ func (f *folder) finish(e *reports.Eval) error {
 }
 
 func writeResults(dir string, e *reports.Eval) error {
-	return writeFile(filepath.Join(dir, resultsFile), func(w io.Writer) error { return e.Write(w, "json") })
+	return writeFile(filepath.Join(dir, reports.ResultsFile), func(w io.Writer) error { return e.Write(w, "json") })
 }
 
 // close gives the folder back.

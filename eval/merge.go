@@ -102,10 +102,10 @@ func (r *shardRun) read() (err error) {
 	if r.manifest.Shard == "" {
 		return fmt.Errorf("%s: it is no shard, but a whole run", r.dir)
 	}
-	if r.samples, err = readSamples(filepath.Join(r.dir, samplesFile), r.manifest); err != nil {
+	if r.samples, err = readSamples(filepath.Join(r.dir, reports.SamplesFile), r.manifest); err != nil {
 		return err
 	}
-	results, err := os.Open(filepath.Join(r.dir, resultsFile))
+	results, err := os.Open(filepath.Join(r.dir, reports.ResultsFile))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil

@@ -22,9 +22,6 @@ type plan struct {
 	items    []*item // by task, repeat and document
 }
 
-// mostSamples bounds a run: files of more are not read.
-const mostSamples = 1_000_000
-
 // newPlan works out what options ask for.
 func newPlan(opt *Options) (*plan, error) {
 	id := opt.Generator.Identity()
@@ -40,8 +37,8 @@ func newPlan(opt *Options) (*plan, error) {
 		if err := p.add(opt, t); err != nil {
 			return nil, fmt.Errorf("task %s: %w", t.Name, err)
 		}
-		if len(p.items) > mostSamples {
-			return nil, fmt.Errorf("more than %d samples are too many for one run: divide them into shards", mostSamples)
+		if len(p.items) > reports.MaxSamples {
+			return nil, fmt.Errorf("more than %d samples are too many for one run: divide them into shards", reports.MaxSamples)
 		}
 	}
 	return p, nil

@@ -14,10 +14,10 @@ type Run struct {
 	Torn    bool // whether the last sample was cut off
 }
 
-// names of the files of a run's folder.
+// The files of a run's folder that others read.
 const (
-	resultsName = "results.json"
-	samplesName = "samples.jsonl"
+	ResultsFile = "results.json"  // an Eval, when the run has ended
+	SamplesFile = "samples.jsonl" // one Sample a line
 )
 
 // RunFiles returns the results and the samples of a run at path: a folder, or the results
@@ -28,9 +28,9 @@ func RunFiles(path string) (results, samples string, err error) {
 		return "", "", err
 	}
 	if info.IsDir() {
-		return filepath.Join(path, resultsName), filepath.Join(path, samplesName), nil
+		return filepath.Join(path, ResultsFile), filepath.Join(path, SamplesFile), nil
 	}
-	return path, filepath.Join(filepath.Dir(path), samplesName), nil
+	return path, filepath.Join(filepath.Dir(path), SamplesFile), nil
 }
 
 // OpenRun reads a run from its folder, or from the results in it, beside which the

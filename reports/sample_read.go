@@ -13,8 +13,10 @@ import (
 // ErrSamples is what errors about the contents of a file of samples wrap.
 var ErrSamples = errors.New("no samples")
 
+// MaxSamples is the most samples of a file that is read.
+const MaxSamples = 1_000_000
+
 const (
-	maxSamples    = 1_000_000
 	maxSampleLine = 16 << 20 // bytes
 	maxSampleFile = 2 << 30  // bytes
 )
@@ -31,8 +33,8 @@ func ReadSamples(r io.Reader) (samples []Sample, torn bool, err error) {
 		return advance, token, err
 	})
 	for lines.Scan() {
-		if len(samples) == maxSamples {
-			return nil, false, fmt.Errorf("%w: there are more than %d", ErrSamples, maxSamples)
+		if len(samples) == MaxSamples {
+			return nil, false, fmt.Errorf("%w: there are more than %d", ErrSamples, MaxSamples)
 		}
 		var s Sample
 		err := json.Unmarshal(lines.Bytes(), &s)
