@@ -7,13 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	goruntime "runtime"
 	"time"
 
 	"lladakit/internal/disk"
 )
-
-// errNoLocks: a system, or a file system, without locks of files.
-var errNoLocks = errors.New("no locks of files here")
 
 // partial is a file that is being fetched. Nobody else writes to it.
 type partial struct {
@@ -36,8 +34,8 @@ func openPartial(ctx context.Context, path string) (*partial, error) {
 		if err != nil {
 			return nil, err
 		}
-		locked, err := tryLock(f)
-		if errors.Is(err, errNoLocks) {
+		locked, err := disk.TryLock(f)
+		if err != nil || goruntime.GOOS == "windows" { // which renames no open file, so that the lock would be lost before
 			f.Close()
 			os.Remove(name)
 			if f, err = disk.CreatePartial(path); err != nil {

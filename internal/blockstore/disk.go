@@ -9,10 +9,9 @@ import (
 	"os"
 	"sync"
 	"time"
-)
 
-// errNoLocks is found in the error for a file system without locks.
-var errNoLocks = errors.New("no file locks")
+	locks "lladakit/internal/disk"
+)
 
 const (
 	lockName        = "lock"
@@ -304,6 +303,6 @@ func (d *disk) temporary(name string) (*os.File, string, error) {
 	}
 	// Whoever has the lock already is about to delete the file, which is a blob
 	// lost; where there are no locks, its age tells.
-	_, _ = tryLock(f)
+	_, _ = locks.TryLock(f)
 	return f, temporary, nil
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	locks "lladakit/internal/disk"
 )
 
 // TestPrivate: prompts are nobody's business but their owner's.
@@ -480,7 +482,7 @@ func TestTemporaries(t *testing.T) {
 	s := Open(Options{Dir: dir})
 	defer s.Close()
 	assert.Zero(t, s.Stats().Disk)
-	if _, err := tryLock(f); err != nil { // no locks here: age tells
+	if _, err := locks.TryLock(f); err != nil { // no locks here: age tells
 		require.Len(t, files(t, dir), 2)
 		old := time.Now().Add(-2 * abandoned)
 		require.NoError(t, os.Chtimes(dead, old, old))
@@ -522,7 +524,7 @@ func TestPrunedByOther(t *testing.T) {
 	defer s.Close()
 	other := Open(Options{Dir: dir})
 	defer other.Close()
-	locked, err := tryLock(other.disk.lock)
+	locked, err := locks.TryLock(other.disk.lock)
 	if err != nil {
 		t.Skip(err)
 	}
@@ -532,7 +534,7 @@ func TestPrunedByOther(t *testing.T) {
 	}
 	require.Len(t, files(t, dir), 2)
 	require.Zero(t, s.Stats().Pruned)
-	unlock(other.disk.lock)
+	locks.Unlock(other.disk.lock)
 	s.Put(single(4), blobOf(single(4), size))
 	requireBlob(t, s, single(4), size)
 	require.NoError(t, s.Stats().Err)

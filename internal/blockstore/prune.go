@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	locks "lladakit/internal/disk"
 )
 
 // abandoned is how old a temporary file gets before it counts as a dead process's
@@ -42,10 +44,10 @@ func (d *disk) reserve(size int64) bool {
 // given size finds no room, more than it needs so as not to be back at once. While
 // another process does that, it does nothing. The caller holds mu.
 func (d *disk) prune(size int64) {
-	switch locked, err := tryLock(d.lock); {
+	switch locked, err := locks.TryLock(d.lock); {
 	case locked:
-		defer unlock(d.lock)
-	case !errors.Is(err, errNoLocks):
+		defer locks.Unlock(d.lock)
+	case !errors.Is(err, locks.ErrNoLocks):
 		return
 	}
 	files := d.scan()
@@ -132,8 +134,8 @@ func (d *disk) clean(name string, info fs.FileInfo) {
 	if err != nil {
 		return
 	}
-	dead, err := tryLock(f)
-	if errors.Is(err, errNoLocks) {
+	dead, err := locks.TryLock(f)
+	if errors.Is(err, locks.ErrNoLocks) {
 		dead = time.Since(info.ModTime()) > abandoned
 	}
 	f.Close()

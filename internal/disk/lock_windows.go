@@ -2,15 +2,25 @@ package disk
 
 import (
 	"errors"
+	"fmt"
 	"os"
 
 	"golang.org/x/sys/windows"
 )
 
-// tryLock is false if somebody else has the lock. It locks one byte far behind the end,
-// since on Windows a locked byte cannot be read by others.
-func tryLock(f *os.File) bool {
-	err := windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY,
-		0, 1, 0, &windows.Overlapped{OffsetHigh: 1 << 30})
-	return !errors.Is(err, windows.ERROR_LOCK_VIOLATION)
+// locked is where the one byte is that is locked: far behind the end, since on Windows a
+// locked byte cannot be read by others.
+func locked() *windows.Overlapped { return &windows.Overlapped{OffsetHigh: 1 << 30} }
+
+func tryLock(f *os.File) (bool, error) {
+	err := windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, locked())
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, windows.ERROR_LOCK_VIOLATION):
+		return false, nil
+	}
+	return false, fmt.Errorf("%w: %w", ErrNoLocks, err)
 }
+
+func unlock(f *os.File) { _ = windows.UnlockFileEx(windows.Handle(f.Fd()), 0, 1, 0, locked()) }

@@ -2,15 +2,8 @@
 
 package blockstore
 
-import (
-	"io/fs"
-	"os"
-)
+import "io/fs"
 
 const openFlags = 0
-
-func tryLock(*os.File) (bool, error) { return false, errNoLocks }
-
-func unlock(*os.File) {}
 
 func checkOwner(fs.FileInfo) error { return nil }

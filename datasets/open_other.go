@@ -1,0 +1,5 @@
+//go:build !unix
+
+package datasets
+
+const openFlags = 0
