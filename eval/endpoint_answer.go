@@ -135,8 +135,8 @@ func (e *Endpoint) read(a *Answer, body []byte, contentType string) error {
 	// Servers leave stops out, but not all know all of them.
 	prefix := e.prefix(a.Prompt)
 	rest := withoutPrefix(written, prefix)
-	if cut := cutAt(rest, a.Prompt.Stops); len(cut) < len(rest) {
-		rest, finish = cut, "stop"
+	if before, found := cutStops(rest, a.Prompt.Stops); found {
+		rest, finish = before, "stop"
 	}
 	a.Text, a.Finish = prefix+rest, finish
 	return nil
@@ -240,16 +240,6 @@ func withoutPrefix(text, prefix string) string {
 		return text
 	}
 	return strings.TrimPrefix(text[len(core):], prefix[len(core):])
-}
-
-// cutAt returns the text before the first of the stops.
-func cutAt(text string, stops []string) string {
-	for _, s := range stops {
-		if i := strings.Index(text, s); i >= 0 && s != "" {
-			text = text[:i]
-		}
-	}
-	return text
 }
 
 // readModels returns the names of a server's models and what it says about one of them:

@@ -21,9 +21,10 @@ const (
 	errorWrong      = "wrong"
 )
 
-// mostText bounds an answer, in bytes: what extractors find in it is as long at most, and a
-// line of samples has a bound, too.
-const mostText = 512 << 10
+// mostText bounds an answer, in bytes. A sample has it once and, for code, once for each of
+// four extractors, and a byte takes up to six in JSON: with its tokens, the line is one that
+// reports.ReadSamples reads.
+const mostText = 256 << 10
 
 // plusMemory bounds programs with results that another one computes, as in EvalPlus.
 const plusMemory = 4 << 30

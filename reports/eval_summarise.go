@@ -13,6 +13,12 @@ import (
 // model and a quantized one it is more, and less is seen.
 const correlation = 0.5
 
+// Detectable returns the smallest difference that a paired comparison of two runs on n
+// documents is likely to see, if both have about the accuracy share.
+func Detectable(n, share float64) float64 {
+	return stats.Detectable(n, stats.Discordant(share, correlation))
+}
+
 // passK are the k of pass@k that are estimated, as far as there are answers.
 var passK = []int{1, 10, 100}
 
@@ -117,7 +123,7 @@ func (t *EvalTask) summarise(samples []Sample, ks []int) {
 	// As of two more right and two more wrong answers, since no accuracy is quite 0 or 1
 	// (Agresti and Coull 1998).
 	share := (p.Share*p.Effective + 2) / (p.Effective + 4)
-	t.Detected = stats.Detectable(p.Effective, stats.Discordant(share, correlation))
+	t.Detected = Detectable(p.Effective, share)
 	t.passAtK(documents(samples), ks)
 }
 

@@ -15,7 +15,6 @@ import (
 	"lladakit/bench"
 	"lladakit/datasets"
 	"lladakit/eval"
-	"lladakit/internal/stats"
 	"lladakit/reports"
 )
 
@@ -110,7 +109,7 @@ func (e *env) printEval(result *reports.Eval, forms []string) error {
 		}
 	}
 	for _, warning := range result.Warnings {
-		fmt.Fprintln(e.stderr, "llada: warning:", warning)
+		fmt.Fprintln(e.stderr, "llada: warning:", e.stderr.printable(warning))
 	}
 	return nil
 }
@@ -312,7 +311,7 @@ func (e *env) announce(c *cli.Context, opt eval.Options) error {
 	for _, t := range p.Tasks {
 		n := t.Asked / p.Repeats
 		parts = append(parts, fmt.Sprintf("%s v%d: %d documents, where two runs with %.0f %% right have to differ by %.1f points to be told apart",
-			t.Task, t.Version, n, 100*likelyRight, 100*stats.Detectable(float64(n), stats.Discordant(likelyRight, 0.5))))
+			t.Task, t.Version, n, 100*likelyRight, 100*reports.Detectable(float64(n), likelyRight)))
 	}
 	line := strings.Join(parts, "; ") + fmt.Sprintf("; answers of up to %d tokens", p.GenLength)
 	if p.Repeats > 1 {

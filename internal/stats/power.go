@@ -61,13 +61,3 @@ func DetectableBetween(pairs []Pair) float64 {
 	}
 	return min(1, (z+zPower)*math.Sqrt(squares*n/(n-1))/answers)
 }
-
-// DetectableUnpaired is Detectable for runs on n documents each that are not the same
-// ones, or of which only the accuracies are known. Both have an accuracy near share
-// (Fleiss 1981, chapter 3, with the variance of share for both): (z₁ + z₂) √(2 p (1-p) / n).
-func DetectableUnpaired(n, share float64) float64 {
-	if n <= 0 {
-		return 1
-	}
-	return min(1, (z+zPower)*math.Sqrt(2*share*(1-share)/n))
-}

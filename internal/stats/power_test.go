@@ -24,10 +24,6 @@ func TestDetectable(t *testing.T) {
 	} {
 		assert.InDelta(t, c.d, stats.Detectable(c.n, c.discordant), 1e-9, "%+v", c)
 	}
-	assert.InDelta(t, 0.10542537873062001, stats.DetectableUnpaired(164, 0.8659), 1e-12)
-	assert.InDelta(t, 0.02541706021392386, stats.DetectableUnpaired(1319, 0.9424), 1e-12)
-	assert.Equal(t, 1.0, stats.DetectableUnpaired(0, 0.5))
-	assert.Equal(t, 1.0, stats.DetectableUnpaired(1, 0.5))
 	assert.InDelta(t, 0.18, stats.Discordant(0.9, 0), 1e-15)
 	assert.InDelta(t, 0.09, stats.Discordant(0.9, 0.5), 1e-15)
 }

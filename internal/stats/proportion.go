@@ -66,7 +66,6 @@ func Estimate(documents []Document) Proportion {
 		}
 		variance := squares / (n * n) * float64(count) / float64(count-1)
 		p.SE = math.Sqrt(variance)
-		p.Effective = n
 		if count < p.Answers {
 			// Answers that differ more within documents than between them tell no more
 			// than independent ones.
