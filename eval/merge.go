@@ -198,7 +198,8 @@ func describeShards(e *reports.Eval, runs []*shardRun) (seconds float64) {
 		}
 		if first == nil {
 			first = r
-			e.Program, e.Machine, e.Sandbox, e.PassK, e.Warnings = x.Program, x.Machine, x.Sandbox, x.PassK, slices.Clone(x.Warnings)
+			e.Program, e.Machine, e.Threads, e.Sandbox = x.Program, x.Machine, x.Threads, x.Sandbox
+			e.PassK, e.Warnings = x.PassK, slices.Clone(x.Warnings)
 			continue
 		}
 		of := circumstances{x.Program, x.Machine.CPU, x.Sandbox}

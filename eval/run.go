@@ -44,6 +44,7 @@ type Options struct {
 	// What the result says of itself.
 	Program reports.Program
 	Machine reports.Machine
+	Threads int // that answer; 0 for an endpoint
 	Command []string
 	Sandbox *reports.EvalSandbox // what Executor is; nil if no code is run
 	K       []int                // of pass@k
@@ -144,7 +145,7 @@ func (o *Options) asking(t *Task) (*Task, error) {
 // result returns what the samples come to.
 func (o *Options) result(m *manifest, list []reports.Sample) *reports.Eval {
 	e := m.eval()
-	e.Program, e.Machine, e.Command, e.Sandbox = o.Program, o.Machine, o.Command, o.Sandbox
+	e.Program, e.Machine, e.Threads, e.Command, e.Sandbox = o.Program, o.Machine, o.Threads, o.Command, o.Sandbox
 	e.Interrupted, e.PassK = m.missing(list) > 0, o.K
 	reports.Summarise(e, list)
 	return e

@@ -14,6 +14,7 @@ type Eval struct {
 	Version     int             `json:"eval"` // EvalVersion
 	Program     Program         `json:"program"`
 	Machine     Machine         `json:"machine"`
+	Threads     int             `json:"n_threads,omitempty"` // workers; 0 for an endpoint
 	Command     []string        `json:"command"`
 	Started     time.Time       `json:"started"`
 	Seconds     float64         `json:"seconds"` // of all runs together that made the samples

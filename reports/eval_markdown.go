@@ -176,10 +176,14 @@ func (e *Eval) notes() []string {
 	for i := range e.Tasks {
 		all = append(all, e.Tasks[i].notes()...)
 	}
+	threads := ""
+	if e.Threads > 0 {
+		threads = plural(e.Threads, "thread")
+	}
 	if e.Interrupted {
 		all = append(all, "interrupted: samples are missing")
 	}
-	all = append(all, "machine: "+e.Machine.describe(), "time: "+time.Duration(e.Seconds*float64(time.Second)).Round(time.Second).String())
+	all = append(all, "machine: "+list(e.Machine.describe(), threads), "time: "+time.Duration(e.Seconds*float64(time.Second)).Round(time.Second).String())
 	for _, warning := range slices.Concat(e.Machine.Warnings, e.Warnings) {
 		all = append(all, "warning: "+warning)
 	}

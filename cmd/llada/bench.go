@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	goruntime "runtime"
 	"runtime/debug"
 
 	"github.com/urfave/cli/v2"
 
 	"lladakit/bench"
 	"lladakit/internal/gguf"
+	"lladakit/kernels"
 	"lladakit/reports"
 	"lladakit/runtime"
 )
@@ -272,5 +274,5 @@ func thisProgram() reports.Program {
 			}
 		}
 	}
-	return reports.Program{Name: "llada", Commit: commit}
+	return reports.Program{Name: "llada", Commit: commit, Go: goruntime.Version(), Kernels: kernels.Implementation()}
 }

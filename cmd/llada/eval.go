@@ -79,12 +79,11 @@ func (e *env) eval(c *cli.Context) error {
 	if opt.Executor, opt.Sandbox, err = e.sandbox(c, &opt); err != nil {
 		return err
 	}
-	generator, done, err := e.generator(c)
+	done, err := e.generator(c, &opt)
 	if err != nil {
 		return err
 	}
 	defer done()
-	opt.Generator = generator
 	if err := e.announce(c, opt); err != nil {
 		return err
 	}
@@ -263,39 +262,40 @@ func (e *env) evalData(c *cli.Context, opt *eval.Options) error {
 	return nil
 }
 
-// generator returns what answers, and what ends it.
-func (e *env) generator(c *cli.Context) (eval.Generator, func(), error) {
+// generator sets what answers, and returns what ends it.
+func (e *env) generator(c *cli.Context, opt *eval.Options) (done func(), err error) {
 	if c.IsSet("endpoint") {
 		if err := needFlags(c, "endpoint"); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		g, err := endpoint(c)
-		return g, func() {}, err
+		opt.Program.Kernels = "" // none of ours
+		opt.Generator, err = endpoint(c)
+		return func() {}, err
 	}
 	if flag := firstGiven(c, endpointFlags()); flag != "" {
-		return nil, nil, usagef("--%s is for --endpoint", flag)
+		return nil, usagef("--%s is for --endpoint", flag)
 	}
 	if err := needFlags(c, "model"); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	m, err := e.load(c, c.String("model"))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	opt, err := settings(c, m, 0, nil)
+	decoding, err := settings(c, m, 0, nil)
 	var digest string
 	if err == nil {
 		digest, err = m.SHA256(c.Context)
 	}
-	var g eval.Generator
 	if err == nil {
-		g, err = eval.NewLocal(m, digest, opt, c.Int("batch"))
+		opt.Generator, err = eval.NewLocal(m, digest, decoding, c.Int("batch"))
 	}
 	if err != nil {
 		m.Close()
-		return nil, nil, err
+		return nil, err
 	}
-	return g, func() { m.Close() }, nil
+	opt.Threads = m.Threads()
+	return func() { m.Close() }, nil
 }
 
 // likelyRight is the accuracy for which announce says what a run can see.
@@ -318,7 +318,7 @@ func (e *env) announce(c *cli.Context, opt eval.Options) error {
 		line += fmt.Sprintf(", %d to each prompt", p.Repeats)
 	}
 	if p.Subset != "" {
-		line += "; " + p.Subset
+		line += "; subset: " + p.Subset
 	}
 	if p.Shard != "" {
 		line += "; shard " + p.Shard

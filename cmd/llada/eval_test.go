@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	goruntime "runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -17,6 +18,7 @@ import (
 
 	"lladakit/datasets"
 	"lladakit/eval"
+	"lladakit/kernels"
 	"lladakit/reports"
 )
 
@@ -50,7 +52,10 @@ func TestEval(t *testing.T) {
 	assert.Equal(t, 8, e.Tasks[0].N)
 	assert.Equal(t, "8 of 200, stratified v1", e.Subset)
 	assert.Equal(t, digest(t, models.tiny), e.Model.SHA256)
-	assert.Regexp(t, `^llada: asking tiny-gsm8k v1: 8 documents, .* points .*; answers of up to 96 tokens; 8 of 200, stratified v1\n$`, o.stderr)
+	assert.Equal(t, []any{goruntime.Version(), kernels.Implementation()}, []any{e.Program.Go, e.Program.Kernels})
+	assert.Positive(t, e.Threads)
+	assert.NotEmpty(t, e.Machine.CPU)
+	assert.Regexp(t, `^llada: asking tiny-gsm8k v1: 8 documents, .* points .*; answers of up to 96 tokens; subset: 8 of 200, stratified v1\n$`, o.stderr)
 
 	kept, err := os.Open(filepath.Join(dir, "results.json"))
 	require.NoError(t, err)
@@ -63,7 +68,9 @@ func TestEval(t *testing.T) {
 	assert.Equal(t, 2, o.code)
 	require.ErrorContains(t, o.err, "resume")
 	assert.Equal(t, 2, llada(t, line+" --resume --seed 3").code, "other settings")
-	assert.Contains(t, done(t, line+" --resume"), "tiny-gsm8k v1")
+	text := done(t, line+" --resume")
+	assert.Contains(t, text, "tiny-gsm8k v1")
+	assert.Regexp(t, `\nbuild: .*, kernels .*\n(.*\n)*- machine: .*, \d+ threads?\n`, text)
 
 	alone := filepath.Join(t.TempDir(), "alone")
 	done(t, strings.ReplaceAll(line, dir, alone)+" --batch 1 -o md,csv")
@@ -81,12 +88,17 @@ func TestEvalTinyAccuracy(t *testing.T) {
 		t.Skip("takes a minute: set " + fullVariable + " to run it")
 	}
 	noCluster(t)
-	o := llada(t, "eval --json --task tiny-gsm8k --model "+models.tiny)
-	require.NoError(t, o.err)
-	var e reports.Eval
-	require.NoError(t, json.Unmarshal([]byte(o.stdout), &e))
-	assert.Equal(t, 91, e.Tasks[0].Correct)
-	assert.Equal(t, 200, e.Tasks[0].N)
+	for task, want := range map[string][2]int{"tiny-gsm8k": {91, 200}, "tiny-humaneval": {96, 100}} {
+		o := llada(t, "eval --json --task "+task+" --model "+models.tiny)
+		if o.code == 3 {
+			t.Log(o.err) // no sandbox
+			continue
+		}
+		require.NoError(t, o.err)
+		var e reports.Eval
+		require.NoError(t, json.Unmarshal([]byte(o.stdout), &e))
+		assert.Equal(t, want, [2]int{e.Tasks[0].Correct, e.Tasks[0].N}, task)
+	}
 }
 
 func TestEvalCode(t *testing.T) {
