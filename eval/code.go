@@ -16,7 +16,7 @@ const (
 	fenced     = "fenced"     // a fenced block, as block says
 	completion = "completion" // behind the frozen start, up to the next fence (lm-eval's humaneval_instruct)
 	sanitized  = "sanitized"  // the longest span of lines that is a program, reduced to what the function needs (EvalPlus)
-	raw        = "raw"        // the whole text
+	raw        = "raw"        // the whole text; a line that begins with a fence is no Python
 	onlyBase   = "base"       // of HumanEval+: fenced, judged by HumanEval's own inputs
 )
 
@@ -52,8 +52,12 @@ func codes(r *datasets.Record, prefix, text string) map[string]Extraction {
 		rest = said
 	}
 	rest, _, _ = strings.Cut(rest, "```")
+	whole := said
+	if openFence.MatchString(said) {
+		whole = "" // a verdict about fences would be no other reading of the answer
+	}
 	all := map[string]Extraction{}
-	for name, value := range map[string]string{fenced: code, completion: rest, sanitized: said, raw: said} {
+	for name, value := range map[string]string{fenced: code, completion: rest, sanitized: said, raw: whole} {
 		if strings.TrimSpace(value) == "" {
 			value = ""
 		}
@@ -140,6 +144,9 @@ func newlines(s string) string {
 // fence opens a block: three or more of ` anywhere, or of ~ at the start of a line, and
 // at most one word of a language behind them.
 var fence = regexp.MustCompile("(?m)(`{3,}|^[ \t]*~{3,})[ \t]*([\\w.+#-]*)[^\n`]*\n")
+
+// openFence is a fence where no text within Python has one: in docstrings it is indented.
+var openFence = regexp.MustCompile("(?m)^(`{3}|~{3})")
 
 // block returns the fenced block of an answer that is taken for its code, and which it
 // was: "defines" is the first that defines entry; if none does, "python" is the first

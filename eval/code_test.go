@@ -298,6 +298,21 @@ var nastyRecord = datasets.Record{
 	Test:              "def check(candidate):\n    assert candidate([1, 2]) == 9\n    assert candidate([]) == 0\n    assert candidate([5]) == scale(5)\n",
 }
 
+// What raw makes of an answer is another reading only where the text could be a program.
+func TestRawOfFences(t *testing.T) {
+	task := findTask(t, "humaneval")
+	for text, want := range map[string]bool{
+		"```python\ndef f(n):\n    return n\n```":                       false,
+		"Here:\n\n~~~\ndef f(n):\n    return n\n~~~\n":                  false,
+		"def f(n):\n    '''Like\n    ```\n    f(1)\n    ```\n    '''\n": true,
+		"def f(n):\n    return n\n":                                     true,
+	} {
+		e := extraction(t, task.Judge(&datasets.Record{Prompt: "def f(n):\n", EntryPoint: "f", Test: "def check(f):\n    pass\n"}, text), "raw")
+		assert.Equal(t, want, e.Value != "", text)
+		assert.Equal(t, want, e.Program != nil, text)
+	}
+}
+
 func TestNastyCode(t *testing.T) {
 	task := findTask(t, "humaneval")
 	answers := nastyAnswers(t, "humaneval")
