@@ -29,6 +29,10 @@ const mostText = 256 << 10
 // plusMemory bounds programs with results that another one computes, as in EvalPlus.
 const plusMemory = 4 << 30
 
+// expectPatience is how much more time than a program the one may take that computes what it
+// needs: nobody's answer depends on it, and on a busy machine it must not end the run.
+const expectPatience = 10
+
 // judge turns answers into samples. It may be used by several goroutines.
 type judge struct {
 	executor Executor
@@ -139,7 +143,7 @@ func (j *judge) expect(ctx context.Context, p *Program) ([]byte, error) {
 		return e.output, nil
 	}
 	v, err := j.executor.Run(ctx, sandbox.Program{
-		Source: p.Expect, Time: time.Duration(p.Seconds * float64(time.Second)), Memory: plusMemory, Output: MaxExpect,
+		Source: p.Expect, Time: expectPatience * time.Duration(p.Seconds*float64(time.Second)), Memory: plusMemory, Output: MaxExpect,
 	})
 	switch {
 	case err != nil:

@@ -68,6 +68,7 @@ type Program struct {
 	Expect string
 
 	// Seconds, if not 0, is the most that Source may take by the clock on a machine of
-	// ordinary speed, and Expect as well, instead of what the sandbox gives.
+	// ordinary speed, instead of what the sandbox gives. Expect may take ten times as
+	// long: no answer is judged by it.
 	Seconds float64
 }

@@ -44,7 +44,7 @@ func Summarise(e *Eval, samples []Sample) {
 		t := &e.Tasks[i]
 		*t = EvalTask{Task: t.Task, Version: t.Version, Data: t.Data, Asked: t.Asked}
 		t.summarise(byTask[t.Task], e.PassK)
-		if t.N == t.Asked && t.N > 0 && t.Failed == 0 && e.Shard == "" && e.askedPublished(t) {
+		if t.N == t.Asked && t.N > 0 && t.Failed == 0 && e.Shard == "" && e.Subset == "" && e.askedPublished(t) {
 			t.Published = published(t.Task, t.estimate(byTask[t.Task]))
 		}
 	}

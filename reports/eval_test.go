@@ -115,6 +115,7 @@ func TestPublished(t *testing.T) {
 	assert.Empty(t, run("humaneval-plus-mini", 5, 10, nothing))
 	assert.Empty(t, run("gsm8k", 5, 10, func(e *reports.Eval) { e.Tasks[0].Asked = 11 }), "not whole")
 	assert.Empty(t, run("gsm8k", 5, 10, func(e *reports.Eval) { e.Shard = "1/2" }))
+	assert.Empty(t, run("gsm8k", 5, 10, func(e *reports.Eval) { e.Subset = "10 of 1319, stratified v1" }))
 	assert.Empty(t, run("gsm8k", 5, 10, func(e *reports.Eval) { e.Data[1].SHA256 = "x" }), "other data of the same name")
 	assert.Empty(t, run("gsm8k", 5, 10, func(e *reports.Eval) { e.Tasks[0].Data = "other" }), "other data")
 	set, _ := datasets.Find("gsm8k")
