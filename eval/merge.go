@@ -169,14 +169,14 @@ func checkShards(runs []*shardRun, partial bool) error {
 // joinSamples returns the samples of all shards in the order of one run.
 func joinSamples(runs []*shardRun, whole *manifest) ([]reports.Sample, error) {
 	var list []reports.Sample
-	from := map[string]string{} // folders by key
+	from := map[place]string{} // folders
 	for _, r := range runs {
 		for i := range r.samples {
 			s := &r.samples[i]
-			if other := from[s.Key]; other != "" {
+			if other := from[placeOf(s)]; other != "" {
 				return nil, fmt.Errorf("%s and %s overlap: both have %.40q of task %s", other, r.dir, s.DocID, s.Task)
 			}
-			from[s.Key] = r.dir
+			from[placeOf(s)] = r.dir
 		}
 		list = append(list, r.samples...)
 	}

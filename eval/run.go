@@ -78,7 +78,10 @@ func Run(ctx context.Context, opt Options) (*reports.Eval, []reports.Sample, err
 		return nil, nil, err
 	}
 	defer f.close()
-	w := newWork(&opt, p, f.samples)
+	w, err := newWork(&opt, p, f.samples)
+	if err != nil {
+		return nil, nil, err
+	}
 	failed := w.run(ctx)
 	list := f.samples.sorted(f.manifest)
 	e := opt.result(f.manifest, list)

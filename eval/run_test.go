@@ -129,15 +129,55 @@ func TestRunInterrupted(t *testing.T) {
 	assert.Equal(t, len(list), kept.Tasks[0].N)
 }
 
+// A user's file may have a document twice. Each is a sample of its own, with the same key.
+func TestRunEqualDocuments(t *testing.T) {
+	twice := func() eval.Options {
+		opt := options(t, 6)
+		for _, i := range []int{3, 4} {
+			same := &opt.Data["tiny-gsm8k"].Records[i]
+			id, index := same.ID, same.Index
+			*same = opt.Data["tiny-gsm8k"].Records[0]
+			same.ID, same.Index = id, index
+		}
+		return opt
+	}
+	whole := twice()
+	_, list := finished(t, whole)
+	require.Len(t, list, 12)
+	assert.Len(t, whole.Generator.(*oracle).asked, 8, "equal prompts are asked once")
+	assert.Equal(t, list[0].Key, list[3].Key)
+	for after := range 7 {
+		opt := twice()
+		opt.Generator.(*oracle).after = after + 1
+		_, _, err := eval.Run(t.Context(), opt)
+		require.ErrorIs(t, err, errBroken)
+		opt.Generator, opt.Resume = options(t, 1).Generator, true
+		finished(t, opt)
+		finished(t, opt)
+		assert.Equal(t, contents(t, whole.Dir), contents(t, opt.Dir), after)
+	}
+	var dirs []string
+	for i := range 2 {
+		opt := twice()
+		opt.Shard = eval.Shard{I: i + 1, N: 2}
+		finished(t, opt)
+		dirs = append(dirs, opt.Dir)
+	}
+	all := filepath.Join(t.TempDir(), "all")
+	_, _, err := eval.Merge(eval.MergeOptions{Dir: all, Shards: dirs})
+	require.NoError(t, err)
+	assert.Equal(t, contents(t, whole.Dir), contents(t, all))
+}
+
 // A killed process leaves a line without an end, and files without their names.
 func TestRunTornLine(t *testing.T) {
 	whole := options(t, 6)
 	finished(t, whole)
 	path := filepath.Join(whole.Dir, "samples.jsonl")
-	text, err := os.ReadFile(path)
+	file, err := os.ReadFile(path)
 	require.NoError(t, err)
-	want := contents(t, whole.Dir)
-	lines := strings.SplitAfter(string(text), "\n")
+	want, text := contents(t, whole.Dir), string(file)
+	lines := strings.SplitAfter(text, "\n")
 	whole.Resume = true
 	for name, torn := range map[string]string{
 		"half a line":       strings.Join(lines[:4], "") + lines[4][:50],
@@ -154,9 +194,13 @@ func TestRunTornLine(t *testing.T) {
 		assert.NoFileExists(t, left)
 	}
 	for name, damaged := range map[string]string{
-		"line 3": lines[0] + lines[1] + lines[2][:60] + "\n" + lines[3],
-		"line 2": lines[0] + lines[0],
-		"line 1": strings.Replace(lines[0], `"task":"words"`, `"task":"other"`, 1),
+		"line 3":                             lines[0] + lines[1] + lines[2][:60] + "\n" + lines[3],
+		"line 2":                             lines[0] + lines[0],
+		"line 1":                             strings.Replace(lines[0], `"task":"words"`, `"task":"other"`, 1),
+		"line 13: task words has 12 samples": text + strings.Replace(lines[0], `"index":0`, `"index":77`, 1),
+		"document 77, is not of the run":     strings.Replace(lines[0], `"index":0`, `"index":77`, 1),
+		"document 2, is not of the run":      lines[0] + strings.Replace(lines[1], `"index":1`, `"index":2`, 1),
+		"document 0, is not of the run":      strings.Replace(lines[0], `"key":"`, `"key":"0123456789`, 1)[:8+64] + lines[0][8+64:],
 	} {
 		require.NoError(t, os.WriteFile(path, []byte(damaged), 0o666))
 		_, _, err := eval.Run(t.Context(), whole)

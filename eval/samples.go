@@ -81,6 +81,15 @@ func cutTorn(path string) error {
 	return errors.Join(f.Truncate(end), f.Sync())
 }
 
+// place is where a sample is in a run. Keys do not tell it: documents of a file may be equal,
+// and so may their samples be.
+type place struct {
+	task          string
+	index, repeat int
+}
+
+func placeOf(s *reports.Sample) place { return place{s.Task, s.Index, s.Repeat} }
+
 // readSamples reads the samples of a run's folder and checks that they are of the run.
 func readSamples(path string, m *manifest) ([]reports.Sample, error) {
 	f, err := os.Open(path)
@@ -92,29 +101,32 @@ func readSamples(path string, m *manifest) ([]reports.Sample, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	type place struct {
-		task          string
-		index, repeat int
-	}
-	keys, places := map[string]bool{}, map[place]bool{}
+	places, counts := map[place]bool{}, map[string]int{}
 	for i := range list {
 		s := &list[i]
-		at := place{s.Task, s.Index, s.Repeat}
+		counts[s.Task]++
 		task := m.task(s.Task)
 		switch {
 		case task < 0 || m.Tasks[task].Version != s.Version:
 			err = fmt.Errorf("task %.40q version %d is not of the run", s.Task, s.Version)
 		case s.Repeat < 0 || s.Repeat >= m.Repeats:
 			err = fmt.Errorf("repeat %d is not of the run", s.Repeat)
-		case keys[s.Key] || places[at]:
+		case places[placeOf(s)]:
 			err = fmt.Errorf("%.40q of task %s is there twice", s.DocID, s.Task)
+		case counts[s.Task] > m.samples(&m.Tasks[task]):
+			err = fmt.Errorf("task %s has %d samples in the run, and here are more", s.Task, m.samples(&m.Tasks[task]))
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: line %d: %w", path, i+1, err)
 		}
-		keys[s.Key], places[at] = true, true
+		places[placeOf(s)] = true
 	}
 	return list, nil
+}
+
+// foreign is the error that a sample is not one of those that its task asks.
+func (s *samples) foreign(x *reports.Sample) error {
+	return fmt.Errorf("%s: %.40q of task %s, document %d, is not of the run: the file was changed", s.path, x.DocID, x.Task, x.Index)
 }
 
 // add appends a sample, and returns when it is on the disk.

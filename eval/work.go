@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -57,18 +58,24 @@ type job struct {
 	answer Answer
 }
 
-// newWork finds out what of a plan is left to do.
-func newWork(opt *Options, p *plan, s *samples) *work {
+// newWork finds out what of a plan is left to do. That a sample of its tasks is not of the plan
+// is an error: somebody changed the file.
+func newWork(opt *Options, p *plan, s *samples) (*work, error) {
 	w := &work{opt: opt, judge: newJudge(opt.Executor), samples: s, jobs: make(chan job, 2*opt.Judges)}
 	answers := map[string]*reports.Sample{}
-	done := map[string]*reports.Sample{}
+	stored := map[place]*reports.Sample{}
 	for i := range s.list {
-		answers[s.list[i].Generation], done[s.list[i].Key] = &s.list[i], &s.list[i]
+		answers[s.list[i].Generation], stored[placeOf(&s.list[i])] = &s.list[i], &s.list[i]
 	}
 	at := map[string]int{}
 	for _, it := range p.items {
-		w.expect(it, done[it.sample.Key])
-		if done[it.sample.Key] != nil {
+		done := stored[placeOf(&it.sample)]
+		if done != nil && (done.Key != it.sample.Key || done.DocID != it.sample.DocID) {
+			return nil, s.foreign(done)
+		}
+		w.expect(it, done)
+		if done != nil {
+			delete(stored, placeOf(done))
 			continue
 		}
 		if from := answers[it.sample.Generation]; from != nil {
@@ -84,8 +91,13 @@ func newWork(opt *Options, p *plan, s *samples) *work {
 		}
 		w.ask[i].items = append(w.ask[i].items, it)
 	}
+	for _, left := range stored {
+		if slices.ContainsFunc(opt.Tasks, func(t *Task) bool { return t.Name == left.Task }) {
+			return nil, s.foreign(left)
+		}
+	}
 	w.progress.Kept = w.progress.Done
-	return w
+	return w, nil
 }
 
 // expect counts an item, which may be done.
