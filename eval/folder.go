@@ -62,8 +62,31 @@ func (c *circumstances) apart(o *circumstances) (how []string) {
 	return how
 }
 
+// CheckFolder says whether Run would refuse the folder because of what is there, before a model
+// is loaded for nothing.
+func CheckFolder(dir string, resume bool) error {
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return fmt.Errorf("%s: %w, a file: name a folder", dir, fs.ErrExist)
+	case resume:
+		return nil
+	}
+	if _, err := os.Lstat(filepath.Join(dir, manifestFile)); err == nil {
+		return fmt.Errorf("%s: %w: resume it, or take another folder", dir, ErrExists)
+	}
+	return nil
+}
+
 // openFolder opens or makes a folder for a run, or for more tasks of the run that it has.
 func openFolder(dir string, m *manifest, by circumstances, resume bool) (_ *folder, err error) {
+	if err := CheckFolder(dir, resume); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
 	}

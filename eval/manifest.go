@@ -165,8 +165,8 @@ func parseManifest(data []byte) (*manifest, error) {
 		}
 	}
 	const most = 1 << 30
-	if m.Repeats < 1 || m.Repeats > mostRepeats {
-		return nil, fmt.Errorf("%d repeats are not between 1 and %d", m.Repeats, mostRepeats)
+	if m.Repeats < 1 || m.Repeats > MostRepeats {
+		return nil, fmt.Errorf("%d repeats are not between 1 and %d", m.Repeats, MostRepeats)
 	}
 	for i, t := range m.Tasks {
 		switch {

@@ -39,8 +39,16 @@ func Merge(opt MergeOptions) (*reports.Eval, []reports.Sample, error) {
 	if len(opt.Shards) == 0 {
 		return nil, nil, errors.New("there are no shards to merge")
 	}
+	if err := CheckFolder(opt.Dir, false); err != nil {
+		return nil, nil, err
+	}
 	var runs []*shardRun
-	for _, dir := range opt.Shards {
+	for i, dir := range opt.Shards {
+		for _, other := range opt.Shards[:i] {
+			if sameFolder(dir, other) {
+				return nil, nil, fmt.Errorf("%s and %s overlap: they are one folder", other, dir)
+			}
+		}
 		r, err := openShard(dir)
 		if err != nil {
 			return nil, nil, err
@@ -54,6 +62,11 @@ func Merge(opt MergeOptions) (*reports.Eval, []reports.Sample, error) {
 	}
 	whole := *runs[0].manifest
 	whole.Shard = ""
+	for _, k := range opt.K {
+		if k < 1 || k > whole.Repeats {
+			return nil, nil, fmt.Errorf("%w: pass@%d is not of 1 to %d repeats, which the shards have", ErrDiffers, k, whole.Repeats)
+		}
+	}
 	list, err := joinSamples(runs, &whole)
 	if err != nil {
 		return nil, nil, err
@@ -80,6 +93,15 @@ func Merge(opt MergeOptions) (*reports.Eval, []reports.Sample, error) {
 	}
 	reports.Summarise(e, list)
 	return e, list, f.finish(e)
+}
+
+func sameFolder(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
 }
 
 // openShard reads a folder, and keeps others from going on with it meanwhile.

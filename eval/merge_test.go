@@ -84,11 +84,17 @@ func TestMergeRefuses(t *testing.T) {
 		"one of 3 shards":             {dirs[0], thirds[1]},
 		"no shard, but a whole run":   {dirs[0], whole.Dir},
 		"no shards":                   {},
+		"they are one folder":         {dirs[0], dirs[1], dirs[0] + "/../run"},
 		"no such file":                {dirs[0], t.TempDir()},
 	} {
 		_, _, err := eval.Merge(eval.MergeOptions{Dir: filepath.Join(t.TempDir(), "all"), Shards: list, Partial: true})
 		require.ErrorContains(t, err, want)
 	}
+	_, _, err := eval.Merge(eval.MergeOptions{Dir: filepath.Join(t.TempDir(), "all"), Shards: dirs, K: []int{3}})
+	require.ErrorIs(t, err, eval.ErrDiffers)
+	require.ErrorContains(t, err, "pass@3 is not of 1 to 2 repeats")
+	_, _, err = eval.Merge(eval.MergeOptions{Dir: dirs[0], Shards: dirs})
+	require.ErrorIs(t, err, eval.ErrExists)
 	// Whatever the shards call themselves, a sample is there once.
 	copied := filepath.Join(t.TempDir(), "copy")
 	require.NoError(t, os.CopyFS(copied, os.DirFS(dirs[1])))

@@ -50,8 +50,8 @@ type Options struct {
 	K       []int                // of pass@k
 }
 
-// mostRepeats bounds what a slip of the finger can ask for.
-const mostRepeats = 10_000
+// MostRepeats bounds Options.Repeats, and what a slip of the finger can ask for.
+const MostRepeats = 10_000
 
 // Run asks, judges, and keeps what comes out. When ctx ends, or something fails that is not
 // about a single answer, the result of what there is comes with the error, and the folder
@@ -117,8 +117,8 @@ func (o *Options) fill() error {
 		return errors.New("nothing answers: there is no generator")
 	case o.Limit < 0:
 		return fmt.Errorf("a limit of %d documents has no meaning", o.Limit)
-	case o.Repeats < 1 || o.Repeats > mostRepeats:
-		return fmt.Errorf("%d repeats are not between 1 and %d", o.Repeats, mostRepeats)
+	case o.Repeats < 1 || o.Repeats > MostRepeats:
+		return fmt.Errorf("%d repeats are not between 1 and %d", o.Repeats, MostRepeats)
 	case o.GenLength < 0 || o.GenLength > mostLength:
 		return fmt.Errorf("a generation length of %d is not between 1 and %d", o.GenLength, mostLength)
 	case o.Judges < 1:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -13,6 +14,7 @@ import (
 
 	"lladakit/convert"
 	"lladakit/eval/sandbox"
+	"lladakit/internal/disk"
 )
 
 // usageError is a mistake in the command line.
@@ -32,6 +34,10 @@ func onUsageError(c *cli.Context, err error, _ bool) error {
 	return usagef("%w; see llada --help", err)
 }
 
+// ofEnvironment are errors of the system that no other file or setting would be free of: a full
+// disk or quota, a file system that is read-only, a file where a folder should be.
+var ofEnvironment = []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.ENOTDIR}
+
 // exitCode returns the program's exit code for what run returned.
 func exitCode(err error) int {
 	var usage usageError
@@ -43,7 +49,8 @@ func exitCode(err error) int {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return 4
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission),
-		errors.Is(err, exec.ErrNotFound), errors.Is(err, sandbox.ErrUnavailable), errors.Is(err, convert.ErrSpace), errors.Is(err, syscall.ENOSPC):
+		errors.Is(err, exec.ErrNotFound), errors.Is(err, sandbox.ErrUnavailable), errors.Is(err, convert.ErrSpace), errors.Is(err, disk.ErrLocked),
+		slices.ContainsFunc(ofEnvironment, func(e syscall.Errno) bool { return errors.Is(err, e) }):
 		return 3
 	}
 	return 1
@@ -54,7 +61,7 @@ func message(err error) string {
 	if exitCode(err) == 4 {
 		return "interrupted"
 	}
-	return strings.ReplaceAll(err.Error(), "\n", " ")
+	return strings.ReplaceAll(err.Error(), "\n", "; ")
 }
 
 // flagsFirst checks that no leftover looks like a flag: such a one stands behind a

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	goruntime "runtime"
@@ -91,13 +92,18 @@ func (e *env) eval(c *cli.Context) error {
 	opt.Progress = bar.update
 	result, _, err := eval.Run(c.Context, opt)
 	bar.end()
-	if errors.Is(err, eval.ErrExists) || errors.Is(err, eval.ErrDiffers) {
-		err = usageError{err}
-	}
 	if result == nil {
-		return err
+		return folderError(err)
 	}
 	return errors.Join(err, e.printEval(result, forms)) // of an interrupted run, what there is
+}
+
+// folderError is a usage error if a folder has something else than it is named for.
+func folderError(err error) error {
+	if errors.Is(err, eval.ErrExists) || errors.Is(err, eval.ErrDiffers) || errors.Is(err, fs.ErrExist) {
+		return usageError{err}
+	}
+	return err
 }
 
 // printEval prints a result.
@@ -135,11 +141,14 @@ func (e *env) evalOptions(c *cli.Context) (opt eval.Options, err error) {
 	if _, err := exactlyOne(c, "model", "endpoint"); err != nil { // before data is fetched
 		return opt, err
 	}
-	const most = 1 << 20
 	for _, n := range []struct {
 		name  string
 		field *int
 	}{{"limit", &opt.Limit}, {"repeats", &opt.Repeats}, {"gen-length", &opt.GenLength}, {"batch", new(int)}} {
+		most := 1 << 20
+		if n.name == "repeats" {
+			most = eval.MostRepeats
+		}
 		if *n.field = c.Int(n.name); *n.field < 1 && c.IsSet(n.name) || *n.field > most {
 			return opt, usagef("--%s: %d is not between 1 and %d", n.name, *n.field, most)
 		}
@@ -168,6 +177,11 @@ func (e *env) evalOptions(c *cli.Context) (opt eval.Options, err error) {
 	}
 	if opt.Resume && opt.Dir == "" {
 		return opt, usagef("--resume needs --out, the folder of the run")
+	}
+	if opt.Dir != "" {
+		if err := eval.CheckFolder(opt.Dir, opt.Resume); err != nil {
+			return opt, folderError(err)
+		}
 	}
 	opt.Judges = judges(c)
 	opt.Program, opt.Machine, opt.Command = thisProgram(), bench.ThisMachine(), e.args

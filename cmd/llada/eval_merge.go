@@ -52,11 +52,8 @@ func (e *env) evalMerge(c *cli.Context) error {
 		}
 	}
 	result, _, err := eval.Merge(opt)
-	if errors.Is(err, eval.ErrExists) || errors.Is(err, eval.ErrDiffers) {
-		err = usageError{err}
-	}
 	if result == nil {
-		return err
+		return folderError(err)
 	}
 	return errors.Join(err, e.printEval(result, forms))
 }

@@ -233,6 +233,7 @@ func TestEvalUsage(t *testing.T) {
 		"merge":              "--out is missing",
 		"merge --out x":      "SHARD_DIR is missing",
 		"merge --out x y -k": "must stand before",
+		"--task tiny-gsm8k --model a --repeats 10001": "--repeats: 10001 is not between 1 and 10000",
 	} {
 		o := llada(t, "eval "+args)
 		assert.Equal(t, 2, o.code, "%s: %v", args, o.err)
@@ -245,6 +246,16 @@ func TestEvalUsage(t *testing.T) {
 		assert.Equal(t, 3, llada(t, "eval "+args).code, args)
 	}
 	assert.Equal(t, 3, llada(t, "eval merge --out "+t.TempDir()+"/x "+t.TempDir()).code)
+
+	// What --out has is looked at before a model is loaded.
+	dir := t.TempDir()
+	file := filepath.Join(dir, "manifest.json")
+	require.NoError(t, os.WriteFile(file, nil, 0o666))
+	for out, code := range map[string]int{dir: 2, file: 2, file + "/x": 3} {
+		o := llada(t, "eval --task tiny-gsm8k --model missing.gguf --out "+out)
+		assert.Equal(t, code, o.code, o.err)
+		assert.NotContains(t, o.err.Error(), "missing.gguf")
+	}
 }
 
 func TestEvalProgress(t *testing.T) {

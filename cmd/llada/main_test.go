@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"lladakit/internal/disk"
 )
 
 func TestUsageErrors(t *testing.T) {
@@ -225,4 +229,11 @@ func TestVersion(t *testing.T) {
 func TestMessage(t *testing.T) {
 	assert.Equal(t, "interrupted", message(fmt.Errorf("x: %w", context.Canceled)))
 	assert.Equal(t, "a b", message(fmt.Errorf("a\nb")))
+}
+
+func TestExitCodes(t *testing.T) {
+	for _, err := range []error{syscall.EROFS, syscall.ENOTDIR, syscall.EDQUOT, syscall.ENOSPC, disk.ErrLocked, fs.ErrPermission} {
+		assert.Equal(t, 3, exitCode(fmt.Errorf("x: %w", err)), "%v", err)
+	}
+	assert.Equal(t, "one; two", message(errors.Join(errors.New("one"), errors.New("two"))))
 }
