@@ -15,7 +15,7 @@ import (
 const (
 	fenced     = "fenced"     // a fenced block, as block says
 	completion = "completion" // behind the frozen start, up to the next fence (lm-eval's humaneval_instruct)
-	sanitized  = "sanitized"  // the longest span of lines that is a program, reduced to what the function needs (EvalPlus)
+	sanitized  = "sanitized"  // of the fenced code, the longest span of lines that is a program, reduced to what the function needs (EvalPlus)
 	raw        = "raw"        // the whole text; a line that begins with a fence is no Python
 	onlyBase   = "base"       // of HumanEval+: fenced, judged by HumanEval's own inputs
 )
@@ -57,7 +57,7 @@ func codes(r *datasets.Record, prefix, text string) map[string]Extraction {
 		whole = "" // a verdict about fences would be no other reading of the answer
 	}
 	all := map[string]Extraction{}
-	for name, value := range map[string]string{fenced: code, completion: rest, sanitized: said, raw: whole} {
+	for name, value := range map[string]string{fenced: code, completion: rest, sanitized: code, raw: whole} {
 		if strings.TrimSpace(value) == "" {
 			value = ""
 		}

@@ -237,7 +237,7 @@ func (e *Endpoint) Generate(ctx context.Context, next func() (Request, bool), do
 	defer cancel()
 
 	answers := make(chan Answer, e.opt.Concurrency)
-	inWork, answered, failed := 0, false, 0
+	inWork, failed := 0, 0
 	for more := true; ; {
 		for more && inWork < e.opt.Concurrency && ctx.Err() == nil {
 			r, ok := next()
@@ -264,11 +264,11 @@ func (e *Endpoint) Generate(ctx context.Context, next func() (Request, bool), do
 				return ctx.Err()
 			}
 			failed++
-			if failure.scope == ofAll || failure.scope == ofRequest && !answered {
+			if failure.scope == ofAll {
 				return failure
 			}
 		} else {
-			answered, failed = true, 0
+			failed = 0
 		}
 		if err := done(a); err != nil {
 			return err

@@ -28,9 +28,8 @@ var errTooLarge = errors.New("too large")
 type scope int
 
 const (
-	ofAnswer  scope = iota // nothing
-	ofRequest              // the server refused this one; all, if it has not answered any
-	ofAll                  // they would fail the same way
+	ofAnswer scope = iota // nothing
+	ofAll                 // they would fail the same way
 )
 
 // endpointError is a failure of a request. It has nothing to unwrap: that a server was
@@ -177,8 +176,6 @@ func (e *Endpoint) refused(resp *http.Response, body []byte) error {
 		}
 	case c == http.StatusRequestTimeout, c == http.StatusTooManyRequests, c >= 500:
 		hint = e.tries()
-	default:
-		s = ofRequest
 	}
 	said := "without a word"
 	if text := e.said(body); text != "" {

@@ -43,9 +43,10 @@ type session struct {
 
 // circumstances are what answers and verdicts should not depend on, and might.
 type circumstances struct {
-	Program reports.Program      `json:"program"`
-	CPU     string               `json:"cpu"`
-	Sandbox *reports.EvalSandbox `json:"sandbox"` // nil if no code was run
+	Program  reports.Program      `json:"program"`
+	CPU      string               `json:"cpu"`
+	Endpoint string               `json:"endpoint"` // address: a server may have another one tomorrow
+	Sandbox  *reports.EvalSandbox `json:"sandbox"`  // nil if no code was run
 }
 
 // apart says how what has other circumstances was made.
@@ -55,6 +56,9 @@ func (c *circumstances) apart(o *circumstances) (how []string) {
 	}
 	if c.CPU != o.CPU {
 		how = append(how, "on another processor")
+	}
+	if c.Endpoint != o.Endpoint {
+		how = append(how, "with an endpoint of another address")
 	}
 	if a, b := c.Sandbox, o.Sandbox; a != nil && b != nil && (a.Tier != b.Tier || a.Python != b.Python) {
 		how = append(how, "in another sandbox")

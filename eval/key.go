@@ -21,7 +21,6 @@ type generationKey struct {
 	GenLength int             `json:"gen_length"`
 	Settings  json.RawMessage `json:"settings"`
 	Model     string          `json:"model"` // digest; where that is not known, name
-	Endpoint  string          `json:"endpoint"`
 	Repeat    int             `json:"repeat"`
 	Seed      uint64          `json:"seed"`
 }

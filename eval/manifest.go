@@ -79,7 +79,6 @@ func (m *manifest) differences(o *manifest) []string {
 		}
 	}
 	differ("model", modelKey(&m.Model), modelKey(&o.Model))
-	differ("endpoint", m.Model.Endpoint, o.Model.Endpoint)
 	differ("settings", string(m.Settings), string(o.Settings))
 	differ("generation length", m.GenLength, o.GenLength)
 	differ("number of repeats", m.Repeats, o.Repeats)

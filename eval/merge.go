@@ -73,7 +73,7 @@ func Merge(opt MergeOptions) (*reports.Eval, []reports.Sample, error) {
 	}
 	e := whole.eval()
 	seconds := describeShards(e, runs)
-	f, err := openFolder(opt.Dir, &whole, circumstances{e.Program, e.Machine.CPU, e.Sandbox}, false)
+	f, err := openFolder(opt.Dir, &whole, circumstances{e.Program, e.Machine.CPU, e.Model.Endpoint, e.Sandbox}, false)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -221,11 +221,15 @@ func describeShards(e *reports.Eval, runs []*shardRun) (seconds float64) {
 		if first == nil {
 			first = r
 			e.Program, e.Machine, e.Threads, e.Sandbox = x.Program, x.Machine, x.Threads, x.Sandbox
-			e.PassK, e.Warnings = x.PassK, slices.Clone(x.Warnings)
-			continue
+			e.PassK = x.PassK
 		}
-		of := circumstances{x.Program, x.Machine.CPU, x.Sandbox}
-		for _, how := range of.apart(&circumstances{e.Program, e.Machine.CPU, e.Sandbox}) {
+		for _, w := range x.Warnings {
+			if w = fmt.Sprintf("shard %s: %s", x.Shard, w); !slices.Contains(e.Warnings, w) {
+				e.Warnings = append(e.Warnings, w)
+			}
+		}
+		of := circumstances{x.Program, x.Machine.CPU, x.Model.Endpoint, x.Sandbox}
+		for _, how := range of.apart(&circumstances{e.Program, e.Machine.CPU, e.Model.Endpoint, e.Sandbox}) {
 			e.Warnings = append(e.Warnings, fmt.Sprintf("shard %s was made %s than shard %s", x.Shard, how, first.result.Shard))
 		}
 	}

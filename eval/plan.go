@@ -149,7 +149,7 @@ func (it *item) name(m *manifest, asking *Task, asked *datasets.Record, repeat i
 	}
 	generation, err := digest(generationKey{
 		Task: asking.Name, Version: asking.Version, Document: asked.SHA256, Prompt: it.request.Prompt,
-		GenLength: it.request.GenLength, Settings: m.Settings, Model: modelKey(&m.Model), Endpoint: m.Model.Endpoint,
+		GenLength: it.request.GenLength, Settings: m.Settings, Model: modelKey(&m.Model),
 		Repeat: repeat, Seed: it.request.Seed,
 	})
 	if err != nil {

@@ -73,7 +73,7 @@ func Run(ctx context.Context, opt Options) (*reports.Eval, []reports.Sample, err
 		}
 		defer os.RemoveAll(opt.Dir)
 	}
-	f, err := openFolder(opt.Dir, &p.manifest, circumstances{opt.Program, opt.Machine.CPU, opt.Sandbox}, opt.Resume)
+	f, err := openFolder(opt.Dir, &p.manifest, circumstances{opt.Program, opt.Machine.CPU, p.manifest.Model.Endpoint, opt.Sandbox}, opt.Resume)
 	if err != nil {
 		return nil, nil, err
 	}
