@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"slices"
 
@@ -18,6 +19,9 @@ func endpointFlags() []cli.Flag {
 		&cli.StringFlag{Name: "endpoint-prefix", Usage: "`MODE` of frozen beginnings of answers: assistant, the server continues them; none", DefaultText: "assistant"},
 		&cli.StringFlag{Name: "endpoint-key-file", Usage: "`FILE` with the key"},
 		&cli.StringFlag{Name: "endpoint-key-env", Usage: "`NAME` of the environment variable with the key"},
+		&cli.StringFlag{Name: "endpoint-extra", Usage: "`JSON` object with more fields of every request, as {\"chat_template_kwargs\":{\"enable_thinking\":false}}"},
+		&cli.DurationFlag{Name: "endpoint-timeout", Usage: "`TIME` for one try of an answer", DefaultText: "15m"},
+		&cli.IntFlag{Name: "endpoint-retries", Usage: "`N` more tries of a request that failed in a way that may pass", DefaultText: "5"},
 		&cli.IntFlag{Name: "concurrency", Usage: "`N` requests at a time", DefaultText: "4"},
 	}
 }
@@ -37,11 +41,24 @@ func endpoint(c *cli.Context) (eval.Generator, error) {
 		URL: c.String("endpoint"), Model: c.String("endpoint-model"), API: c.String("endpoint-api"), PrefixMode: c.String("endpoint-prefix"),
 		Concurrency: c.Int("concurrency"), Temperature: c.Float64("temperature"), TopP: c.Float64("top-p"),
 	}
+	opt.Timeout, opt.Retries = c.Duration("endpoint-timeout"), c.Int("endpoint-retries")
+	if c.IsSet("endpoint-retries") && opt.Retries == 0 {
+		opt.Retries = -1 // where 0 is the default
+	}
+	if text := c.String("endpoint-extra"); text != "" {
+		if err := json.Unmarshal([]byte(text), &opt.Extra); err != nil || opt.Extra == nil {
+			return nil, usagef("--endpoint-extra: %.40q is no JSON object", text)
+		}
+	}
 	var err error
 	file, name := c.String("endpoint-key-file"), c.String("endpoint-key-env")
 	switch {
 	case c.IsSet("concurrency") && opt.Concurrency < 1:
 		return nil, usagef("--concurrency: %d is not positive", opt.Concurrency)
+	case c.IsSet("endpoint-timeout") && c.Duration("endpoint-timeout") <= 0:
+		return nil, usagef("--endpoint-timeout: %v is not positive", c.Duration("endpoint-timeout"))
+	case c.IsSet("endpoint-retries") && c.Int("endpoint-retries") < 0:
+		return nil, usagef("--endpoint-retries: %d is negative", c.Int("endpoint-retries"))
 	case c.IsSet("batch"):
 		return nil, usagef("--batch is for --model; --concurrency is for --endpoint")
 	case file != "" && name != "":

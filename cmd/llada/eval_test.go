@@ -176,13 +176,18 @@ func TestEvalEndpoint(t *testing.T) {
 			return
 		}
 		keys <- r.Header.Get("Authorization")
+		var body struct {
+			Kwargs map[string]bool `json:"chat_template_kwargs"`
+		}
+		assert.NoError(t, json.NewDecoder(r.Body).Decode(&body))
+		assert.Equal(t, map[string]bool{"enable_thinking": false}, body.Kwargs)
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprint(w, `{"choices":[{"message":{"role":"assistant","content":"\\boxed{22}"},"finish_reason":"stop"}],"usage":{"prompt_tokens":5,"completion_tokens":4}}`)
 	}))
 	defer server.Close()
 	t.Setenv("LLADA_TEST_KEY", "secret")
 	dir := filepath.Join(t.TempDir(), "run")
-	o := llada(t, "eval --json --task tiny-gsm8k --limit 20 --endpoint "+server.URL+" --endpoint-model parrot --endpoint-key-env LLADA_TEST_KEY --out "+dir)
+	o := llada(t, "eval --json --task tiny-gsm8k --limit 20 --endpoint "+server.URL+" --endpoint-model parrot --endpoint-key-env LLADA_TEST_KEY --endpoint-extra {\"chat_template_kwargs\":{\"enable_thinking\":false}} --endpoint-timeout 1m --endpoint-retries 0 --out "+dir)
 	require.NoError(t, o.err)
 	var e reports.Eval
 	require.NoError(t, json.Unmarshal([]byte(o.stdout), &e))
@@ -210,6 +215,10 @@ func TestEvalUsage(t *testing.T) {
 		"--task tiny-gsm8k --endpoint http://127.0.0.1:1 --endpoint-model b --threshold 1":                     "--threshold is for --model",
 		"--task tiny-gsm8k --endpoint http://127.0.0.1:1 --endpoint-model b --batch 2":                         "--concurrency",
 		"--task tiny-gsm8k --endpoint http://127.0.0.1:1 --endpoint-model b --concurrency 0":                   "--concurrency",
+		"--task tiny-gsm8k --endpoint http://127.0.0.1:1 --endpoint-model b --endpoint-extra [1]":              "--endpoint-extra",
+		"--task tiny-gsm8k --endpoint http://127.0.0.1:1 --endpoint-model b --endpoint-extra null":             "--endpoint-extra",
+		"--task tiny-gsm8k --endpoint http://127.0.0.1:1 --endpoint-model b --endpoint-timeout 0s":             "--endpoint-timeout",
+		"--task tiny-gsm8k --endpoint http://127.0.0.1:1 --endpoint-model b --endpoint-retries -1":             "--endpoint-retries",
 		"--task tiny-gsm8k --endpoint http://127.0.0.1:1 --endpoint-model b --endpoint-key-env LLADA_TEST_KEY": "LLADA_TEST_KEY",
 		"--task tiny-gsm8k --endpoint ftp://x --endpoint-model b":                                              "address",
 		"--task tiny-gsm8k --model a --limit 0":                                                                "--limit",
