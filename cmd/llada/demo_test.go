@@ -35,5 +35,5 @@ func TestDemoTemporary(t *testing.T) {
 	done(t, "demo")
 	assert.Empty(t, files(t, dir))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), nil, 0o666))
-	assert.Equal(t, 1, llada(t, "demo --out "+filepath.Join(dir, "file")).code)
+	assert.Equal(t, 3, llada(t, "demo --out "+filepath.Join(dir, "file")).code)
 }

@@ -228,7 +228,7 @@ func TestVersion(t *testing.T) {
 
 func TestMessage(t *testing.T) {
 	assert.Equal(t, "interrupted", message(fmt.Errorf("x: %w", context.Canceled)))
-	assert.Equal(t, "a b", message(fmt.Errorf("a\nb")))
+	assert.Equal(t, "a; b", message(fmt.Errorf("a\nb")))
 }
 
 func TestExitCodes(t *testing.T) {
