@@ -9,6 +9,7 @@ type Collection struct {
 	Verifications []Result[Verification] // of verify
 	Conversions   []Result[Conversion]   // of convert and quantize
 	Traces        []Result[Trace]
+	Comparisons   []Result[Comparison] // of compare
 
 	Problems []Problem
 }
