@@ -40,11 +40,12 @@ type collector struct {
 	*Collection
 	files   fs.FS
 	entries int
-	left    int64 // bytes
+	left    int64 // bytes of all that follows
+	trace   int64 // bytes of a trace at most
 }
 
 func collect(files fs.FS) (*Collection, error) {
-	c := &collector{Collection: new(Collection), files: files, left: maxCollectBytes}
+	c := &collector{Collection: new(Collection), files: files, left: maxCollectBytes, trace: maxCollectTrace}
 	if err := fs.WalkDir(files, ".", c.visit); err != nil {
 		return nil, err
 	}
@@ -175,7 +176,7 @@ func (c *collector) read(name string, read func(io.Reader) error) error {
 	}
 	left := c.left
 	if strings.HasSuffix(name, ".gz") || strings.HasSuffix(name, ".jsonl") && path.Base(name) != SamplesFile {
-		left = min(left, maxCollectTrace)
+		left = min(left, c.trace)
 	}
 	m := &meter{r: r, left: left}
 	err = read(m)
