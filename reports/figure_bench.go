@@ -110,7 +110,7 @@ func phaseFigure(rows []benchRow, more int, path string, others bool) *Figure {
 	for i := range phaseNames {
 		classes = append(classes, fmt.Sprintf("f%d", i+1))
 	}
-	d.legend(left, 18, classes, phaseNames)
+	d.legend(96, 18, classes, phaseNames)
 	d.text("small end", figureWidth-8, 18, "ms a forward")
 	for i, r := range rows {
 		y := top + rowHeight*float64(i) + 4
@@ -134,7 +134,7 @@ func phaseFigure(rows []benchRow, more int, path string, others bool) *Figure {
 				d.text("small middle on", from+width/2, y+13, text)
 			}
 		}
-		d.text("small end", figureWidth-8, y+13, significant(total/1e6))
+		d.text("small end", figureWidth-8, y+13, svgShort(significant(total/1e6), labelSize, 76))
 	}
 	note := "Where the time of an average forward went, and on the right how long it took. Outside is what the phases do not explain."
 	return &Figure{Title: figureTitle("Time of a forward by phases", fileName(path), others), Note: note + rowRemark(more), drawing: d}
@@ -185,7 +185,11 @@ func limitFigure(rows []benchRow, more int, path string, others bool) *Figure {
 			at := y + 13*float64(j)
 			if share > 0 {
 				d.rect([]string{"f1", "f2"}[j], left, at, x.at(share)-left, 11, "")
-				d.text("small", x.at(share)+4, at+9.5, fmt.Sprintf("%.0f", share))
+				if text := fmt.Sprintf("%.0f", share); x.at(share)+4+svgWidth(text, labelSize) < figureWidth {
+					d.text("small", x.at(share)+4, at+9.5, text)
+				} else {
+					d.text("small end on", x.at(share)-4, at+9.5, text)
+				}
 			}
 		}
 	}

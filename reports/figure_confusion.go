@@ -24,7 +24,7 @@ func (t *Trace) confusionFigure() *Figure {
 	// The first step is 1, in the middle of its part of the axis.
 	x := axis{from: left, to: right}
 	x.linear(0.5, n+0.5, 8, true)
-	zones := 0
+	zones, marks := 0, ""
 	runs(len(t.Steps), func(i int) int {
 		if t.Steps[i].Zone {
 			zones++
@@ -56,11 +56,11 @@ func (t *Trace) confusionFigure() *Figure {
 		y := newAxis(values, below, above, axisOptions{zero: true, loose: true, count: 4})
 		y.vertical(d, left, right, curve.title)
 		t.curve(d, curve.class, &x, &y, values)
-		t.blockMarks(d, left, right, below)
+		marks = t.blockMarks(d, left, right, below)
 		d.line("axis", left, below, right, below)
 	}
 	x.numbers(d, bottom+22)
-	d.text("end", right, bottom+42, "denoising step; long marks: blocks begin")
+	d.text("end", right, bottom+42, "denoising step"+marks)
 	note := "How unsure the predictions of masked positions were, by denoising steps; blocks have curves of their own."
 	if zones > 0 {
 		d.rect("zone", right-110, 8, 14, 12, "")
@@ -82,14 +82,16 @@ func (t *Trace) curve(d *drawing, class string, x, y *axis, values []float64) {
 		first := true
 		add := func(at int, v float64) {
 			px, py := x.at(float64(at+1)), y.at(v)
-			if first {
-				o.move(px, py)
-				// A curve of one point is a dot.
+			if !first {
 				o.to(px, py)
-				first = false
 				return
 			}
-			o.to(px, py)
+			if first = false; starts[i+1]-starts[i] == 1 {
+				// A curve of one point is a short line.
+				o.move(px-2.5, py)
+				o.to(px+2.5, py)
+			}
+			o.move(px, py)
 		}
 		for begin := starts[i]; begin < starts[i+1]; {
 			end := begin + 1

@@ -139,9 +139,9 @@ func (t *Trace) expertFigure() *Figure {
 	}
 	d.text("", 8, top-8, "layer")
 	d.rampLegend(right, 20, "experts", fewest, m.most)
-	t.blockMarks(d, left, right, bottom)
+	marks := t.blockMarks(d, left, right, bottom)
 	steps.numbers(d, bottom+22)
-	d.text("end", right, bottom+42, "denoising step; long marks: blocks begin")
+	d.text("end", right, bottom+42, "denoising step"+marks)
 	note := fmt.Sprintf("How many different experts of a layer a denoising step used, over %s in %s.", plural(len(t.Steps), "step"), plural(t.blocks(), "block"))
 	if m.steps > 1 {
 		note += fmt.Sprintf(" A column is the mean of %d steps.", m.steps)
@@ -185,14 +185,16 @@ func (t *Trace) starts() (all []int) {
 
 func (t *Trace) blocks() int { return len(t.starts()) }
 
-// blockMarks marks where blocks begin, unless they are too near to be told apart.
-func (t *Trace) blockMarks(d *drawing, left, right, y float64) {
+// blockMarks marks where blocks begin, unless they are too near to be told apart, and
+// returns what is to be said about it.
+func (t *Trace) blockMarks(d *drawing, left, right, y float64) string {
 	starts := t.starts()
 	if float64(len(starts))*4 > right-left {
-		return
+		return ""
 	}
 	for _, i := range starts {
 		x := left + (right-left)*float64(i)/float64(len(t.Steps))
 		d.line("axis", x, y, x, y+8)
 	}
+	return "; marks: blocks begin"
 }

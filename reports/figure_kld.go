@@ -64,7 +64,7 @@ func (f *File) label() string {
 	if name == "" {
 		name = fileName(f.Name)
 	}
-	if f.Bits > 0 && drawable(f.Bits) {
+	if f.Bits > 0 && f.Bits < 100 {
 		name += fmt.Sprintf(" (%.2f bits)", f.Bits)
 	}
 	return name

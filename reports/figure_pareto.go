@@ -40,7 +40,7 @@ func (s *Sweep) paretoFigure() *Figure {
 	for i := range s.Cells {
 		cell := &s.Cells[i]
 		quality := 100 * s.quality(cell)
-		if !(cell.Speed.Median > 0) || !drawable(cell.Speed.Median) || !drawable(quality) {
+		if !(cell.Speed.Median > 0) || !drawable(cell.Speed.Median) || !drawable(quality) || quality < 0 {
 			continue
 		}
 		p := scatterPoint{

@@ -29,10 +29,11 @@ type scatterPoint struct {
 	front bool
 }
 
-// mostPoints bounds the points of a figure, and mostNames those with names.
+// mostPoints bounds the points of a figure. If there are more than mostNames, those of the
+// front alone have names.
 const (
 	mostPoints = 500
-	mostNames  = 60
+	mostNames  = 40
 )
 
 // mark finds the front: the points to which no other is better in one and as good in the
@@ -73,7 +74,7 @@ func (s *scatter) draw() (d *drawing, nameless int) {
 	x.horizontal(d, top, bottom, s.titleX)
 	y.vertical(d, left, right, s.titleY)
 
-	names := labels{room: area{left, top - 8, right - left + 16, bottom - top + 8}}
+	names := pointNames{room: area{left, top - 8, right - left + 16, bottom - top + 8}}
 	s.drawFront(d, &names, &x, &y)
 	for _, p := range s.points {
 		if p.right > p.left {
@@ -123,7 +124,7 @@ func (s *scatter) draw() (d *drawing, nameless int) {
 		if p.front {
 			class = "bold"
 		}
-		if i >= mostNames || !names.place(d, class, x.at(p.x), y.at(p.y), name) {
+		if len(order) > mostNames && (i >= mostNames || !p.front && !p.special) || !names.place(d, class, x.at(p.x), y.at(p.y), name) {
 			nameless++
 		}
 	}
@@ -138,7 +139,7 @@ func (p *scatterPoint) colour(of string) string {
 }
 
 // drawFront draws steps: what lies below them, something of the front is as good as.
-func (s *scatter) drawFront(d *drawing, names *labels, x, y *axis) {
+func (s *scatter) drawFront(d *drawing, names *pointNames, x, y *axis) {
 	var front []scatterPoint
 	for _, p := range s.points {
 		if p.front {

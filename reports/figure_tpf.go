@@ -72,7 +72,7 @@ func tpfFigure(panels []histogram) *Figure {
 	for i := range panels {
 		values = append(values, panels[i].values...)
 	}
-	x := newAxis(values, left, right, axisOptions{zero: true, count: 8})
+	x := newAxis(values, left, right, axisOptions{zero: true, loose: true, count: 8})
 	for i := range panels {
 		p := &panels[i]
 		top := (height+gap)*float64(i) + gap

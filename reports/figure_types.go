@@ -97,7 +97,7 @@ func typeBits(name string) int {
 func (c *Conversion) typeFigure() *Figure {
 	grids := c.grids()
 	counts := typeCounts(grids)
-	if len(counts) == 0 {
+	if len(counts) == 0 || len(c.Experts) > 1<<16 {
 		return nil
 	}
 	experts, layers := 0, len(c.Experts)
@@ -108,20 +108,28 @@ func (c *Conversion) typeFigure() *Figure {
 	}
 	// Colours far from each other, in the order of the types. The last ones of more types
 	// than there are colours share one.
-	classes, names := make([]string, len(counts)), make([]string, len(counts))
+	var classes, names []string
 	total := 0
 	for _, t := range counts {
 		total += t.n
 	}
-	class := map[string]int{}
+	class, others := map[string]int{}, 0
 	for i, t := range counts {
 		colour := len(ramp) / 2
 		if n := min(len(counts), len(ramp)); n > 1 {
 			colour = min(i, n-1) * (len(ramp) - 1) / (n - 1)
 		}
 		class[t.name] = colour
-		classes[i] = fmt.Sprintf("crisp r%d", colour)
-		names[i] = fmt.Sprintf("%s %.1f %%", svgShort(t.name, labelSize, 90), 100*float64(t.n)/float64(total))
+		if i >= len(ramp)-1 && len(counts) > len(ramp) {
+			others += t.n
+			continue
+		}
+		classes = append(classes, fmt.Sprintf("crisp r%d", colour))
+		names = append(names, fmt.Sprintf("%s %.1f %%", svgShort(t.name, labelSize, 90), 100*float64(t.n)/float64(total)))
+	}
+	if others > 0 {
+		classes = append(classes, fmt.Sprintf("crisp r%d", len(ramp)-1))
+		names = append(names, fmt.Sprintf("%d others %.1f %%", len(counts)-len(names), 100*float64(others)/float64(total)))
 	}
 	const left, right = 60.0, figureWidth - 24
 	d := &drawing{height: 100000}
@@ -165,18 +173,13 @@ const (
 	mostTypeColumns = 320
 )
 
-// legends draws a legend of as many lines as it needs, of eight at most, and returns
-// where it ends.
+// legends draws a legend of as many lines as it needs, and returns where it ends.
 func (d *drawing) legends(left, right float64, classes, names []string) float64 {
 	x, y := left, 18.0
 	for i := range names {
 		width := 28 + svgWidth(names[i], labelSize)
 		if x+width > right && x > left {
 			x, y = left, y+18
-		}
-		if y > 150 {
-			d.text("small", left, y, plural(len(names)-i, "more type"))
-			return y
 		}
 		x = d.legend(x, y, classes[i:i+1], names[i:i+1])
 	}

@@ -45,7 +45,7 @@ func newAxis(values []float64, from, to float64, opt axisOptions) axis {
 		count = 5
 	}
 	a := axis{from: from, to: to}
-	if opt.wide && low > 0 && high/low >= 100 {
+	if opt.wide && low >= 1e-15 && high/low >= 100 {
 		a.log = true
 		a.logarithmic(low, high)
 		return a
@@ -54,7 +54,7 @@ func newAxis(values []float64, from, to float64, opt axisOptions) axis {
 		low, high = min(low, 0), max(high, 0)
 	}
 	if size := max(math.Abs(low), math.Abs(high)); size < 1e-15 {
-		low, high = 0, 0
+		low, high = 0, 0 // their differences have no logarithm
 	} else if high-low < 1e-9*size {
 		high = low
 	}
@@ -63,7 +63,7 @@ func newAxis(values []float64, from, to float64, opt axisOptions) axis {
 		if room == 0 {
 			room = 1
 		}
-		if !opt.zero {
+		if low != 0 { // below which nothing can be
 			low -= room
 		}
 		high += room

@@ -14,9 +14,9 @@ func (a area) within(b area) bool {
 	return a.x >= b.x && a.y >= b.y && a.x+a.width <= b.x+b.width && a.y+a.height <= b.y+b.height
 }
 
-// labels puts names beside points so that they cover neither each other nor a point, and
+// pointNames puts names beside points so that they cover neither each other nor a point, and
 // lines only where there is no other place.
-type labels struct {
+type pointNames struct {
 	room  area
 	taken []area // by points and names
 	lines []area
@@ -26,20 +26,20 @@ type labels struct {
 const labelSize = 11.0
 
 // take keeps names off an area.
-func (l *labels) take(a area) { l.taken = append(l.taken, a) }
+func (l *pointNames) take(a area) { l.taken = append(l.taken, a) }
 
 // cross keeps names off a line across or down, if there is another place.
-func (l *labels) cross(x1, y1, x2, y2 float64) {
+func (l *pointNames) cross(x1, y1, x2, y2 float64) {
 	l.lines = append(l.lines, area{min(x1, x2) - 1, min(y1, y2) - 1, max(x1, x2) - min(x1, x2) + 2, max(y1, y2) - min(y1, y2) + 2})
 }
 
 // place draws a name beside the point, the nearer the better, and says whether there was
 // room for it.
-func (l *labels) place(d *drawing, class string, x, y float64, name string) bool {
+func (l *pointNames) place(d *drawing, class string, x, y float64, name string) bool {
 	return l.try(d, class, x, y, name, l.lines) || l.try(d, class, x, y, name, nil)
 }
 
-func (l *labels) try(d *drawing, class string, x, y float64, name string, lines []area) bool {
+func (l *pointNames) try(d *drawing, class string, x, y float64, name string, lines []area) bool {
 	width, height := svgWidth(name, labelSize), labelSize+2.0
 	if class == "bold" {
 		width *= 1.1
