@@ -2,6 +2,8 @@ package reports
 
 // Collection is all results of a folder and the folders in it.
 type Collection struct {
+	Title string // of its report; empty: NewReport's
+
 	Benches       []Result[Bench]
 	Sweeps        []Result[Sweep]
 	Evals         []Result[Run]

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -44,7 +45,7 @@ const (
 
 // NewReport arranges a collection. Parts that it does not have are named in Missing.
 func NewReport(c *Collection) *Report {
-	r := &Report{Title: "What was measured"}
+	r := &Report{Title: cmp.Or(c.Title, "What was measured")}
 	models, apart := c.models()
 	r.Summary = summary(models)
 	if figures := c.Figures(); len(figures) > 0 {
@@ -72,6 +73,11 @@ func NewReport(c *Collection) *Report {
 	}
 	r.bound(&r.Summary)
 	return r
+}
+
+// Empty reports whether a collection has no result, and no file that seems to be one.
+func (c *Collection) Empty() bool {
+	return len(c.Benches)+len(c.Sweeps)+len(c.Evals)+len(c.Divergences)+len(c.Verifications)+len(c.Conversions)+len(c.Traces)+len(c.Problems) == 0
 }
 
 // sections has every result of a kind described.

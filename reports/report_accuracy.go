@@ -72,7 +72,7 @@ func divergenceSections(r *Result[Divergence]) []Section {
 		Caption: "Divergence at masked positions, by the masked share of their block, with 95 % intervals over prompts.",
 		Table:   columnsTable(columns, rows),
 		Notes: slices.Concat([]string{
-			"model: " + d.Model.describe(), "reference: " + d.Reference.describe(),
+			"model: " + fileLine(&d.Model), "reference: " + fileLine(&d.Reference),
 			fmt.Sprintf("data: %s of %s, sha256 %s", plural(d.Prompts, "prompt"), fileName(d.Data), d.DataHash),
 			"change of its probability: root mean square, of the reference's most probable token",
 			"machine: " + d.Machine.describe(),
@@ -98,7 +98,7 @@ func conversionSections(r *Result[Conversion]) []Section {
 	s := Section{
 		Title: fmt.Sprintf("%s: %s", fileName(v.File.Name), r.Path), Caption: "Types of the file's tensors.",
 		Notes: slices.Concat([]string{
-			"file: " + v.File.describe(), fmt.Sprintf("source: %s; %s, %s weights, made in %s", fileName(v.Source), plural(v.Tensors, "tensor"), billions(v.Weights), seconds(v.Seconds)),
+			"file: " + fileLine(&v.File), fmt.Sprintf("source: %s; %s, %s weights, made in %s", fileName(v.Source), plural(v.Tensors, "tensor"), billions(v.Weights), seconds(v.Seconds)),
 			"machine: " + v.Machine.describe(),
 		}, made(&v.Program, v.Command, v.Started)),
 	}
@@ -122,7 +122,7 @@ func verificationSections(r *Result[Verification]) []Section {
 			Rows: [][]string{{fmt.Sprint(v.Tensors), fmt.Sprint(v.Experts), fmt.Sprint(v.Faults), significant(v.RelRMS)}},
 		},
 		Notes: slices.Concat([]string{
-			verdict + " beside " + fileName(v.Source), "file: " + v.File.describe(),
+			verdict + " beside " + fileName(v.Source), "file: " + fileLine(&v.File),
 			"relative RMS error: of all weights, as a share of their root mean square",
 		}),
 	}
@@ -186,7 +186,8 @@ func made(p *Program, command []string, started time.Time) []string {
 	return all
 }
 
-func (f *File) describe() string {
+// fileLine says what a file is, with its digest.
+func fileLine(f *File) string {
 	bits := ""
 	if f.Bits > 0 {
 		bits = decimals(f.Bits) + " bits per weight"

@@ -33,6 +33,11 @@ func (t *Table) fit() (*Table, []string) {
 		left = append(left, kept[drop])
 		kept = slices.Delete(kept, drop, drop+1)
 	}
+	for i := range widths {
+		if !slices.Contains(t.Right, i) {
+			widths[i] = min(widths[i], t.Width)
+		}
+	}
 	for excess := t.excess(kept, widths, 0); excess > 0; excess = t.excess(kept, widths, 0) {
 		widest := -1
 		for _, i := range kept {
