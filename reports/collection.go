@@ -8,6 +8,8 @@ import (
 // Collection is all results of a folder and the folders in it, each kind in the order of
 // the paths.
 type Collection struct {
+	Title string // of its report; empty: NewReport's
+
 	Benches       []Result[Bench]
 	Sweeps        []Result[Sweep]
 	Evals         []Result[Run]
