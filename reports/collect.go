@@ -114,6 +114,8 @@ func (c *collector) file(name string) {
 		add(c, &c.Verifications, name, ReadVerification, (*Verification).missing)
 	case kind == "conversion":
 		add(c, &c.Conversions, name, ReadConversion, nil)
+	case kind == "comparison":
+		add(c, &c.Comparisons, name, ReadComparison, nil)
 	case kind == "" && path.Base(name) == ResultsFile && c.beside(name, SamplesFile):
 		c.problem(name, fmt.Sprintf("samples are beside it, and it is %v", ErrEval))
 	}

@@ -8,8 +8,6 @@ import (
 )
 
 // resultKeys are the keys under which results have their version, by which they are told.
-// A comparison is none that reports have something of; it is here so that the runs in it
-// are not taken for others.
 var resultKeys = []string{"bench", "sweep", "eval", "kld", "conversion", "verification", "comparison", "trace"}
 
 // maxKind bounds what is read of a file to tell its kind, in bytes unpacked.

@@ -1,8 +1,13 @@
 package reports
 
 import (
+	"bytes"
+	"encoding/xml"
 	"fmt"
+	"io"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -107,4 +112,88 @@ func TestHistoryBounds(t *testing.T) {
 	}
 	_, err := ReadHistory(t.TempDir() + "/nowhere")
 	assert.Error(t, err)
+}
+
+// TestReadHistory: folders of results are points, in the order of when they were started.
+func TestReadHistory(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name string, started time.Time, commit string, accuracy float64) {
+		e := historyDay(1, accuracy, 1).Evals[0].Value.Eval
+		e.Version, e.Started, e.Program.Commit, e.Settings = 1, started, commit, []byte("{}")
+		var out bytes.Buffer
+		require.NoError(t, e.Write(&out, "json"))
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, name, "q4_0"), 0o777))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name, "q4_0", ResultsFile), out.Bytes(), 0o666))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name, "q4_0", SamplesFile), nil, 0o666))
+	}
+	write("a", time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), "", 0.5)
+	write("b", time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC), "abcdef0123456789-dirty", 0.25)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "a", "bench.json"), []byte(`{"bench":9}`), 0o666))
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "empty"), 0o777))
+	require.NoError(t, os.Mkdir(filepath.Join(dir, ".git"), 0o777))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "README"), nil, 0o666))
+	h, err := ReadHistory(dir)
+	require.NoError(t, err)
+	require.Len(t, h.Points, 2)
+	assert.Equal(t, "abcdef0-dirty, a", h.Points[0].Label+", "+h.Points[1].Label)
+	assert.Equal(t, []float64{25, 50}, h.series()[0].values)
+	var damaged []string
+	for _, p := range h.Problems {
+		damaged = append(damaged, p.Path)
+	}
+	assert.Contains(t, damaged, "a/bench.json")
+	assert.Contains(t, damaged, "empty")
+}
+
+// TestHistoryFigures: whatever points there are, figures are XML without numbers that are
+// none, and there is one for each metric of two points.
+func TestHistoryFigures(t *testing.T) {
+	assert.Empty(t, new(History).Figures())
+	one := new(History)
+	one.add("a", historyDay(1, 0.5, 10))
+	assert.Empty(t, one.Figures(), "a line has two points")
+	for _, n := range []int{2, 3, 9, 150} {
+		h := new(History)
+		for i := range n {
+			c := historyDay(i%28+1, float64(i%7)/7, 10)
+			c.Evals[0].Value.Eval.Model.Name = fmt.Sprintf("</svg><script>\x00%d%s", i%2, strings.Repeat("w", 300))
+			for j := range 9 {
+				test := c.Benches[0].Value.Tests[0]
+				test.Name = fmt.Sprint("step", j)
+				c.Benches[0].Value.Tests = append(c.Benches[0].Value.Tests, test)
+			}
+			h.add(fmt.Sprint("commit <", i), c)
+		}
+		figures := h.Figures()
+		names := ""
+		for _, f := range figures {
+			names += f.Name + " "
+			for _, text := range []string{f.Inline(), svgOf(t, f)} {
+				dec := xml.NewDecoder(strings.NewReader(text))
+				for {
+					if _, err := dec.Token(); err == io.EOF {
+						break
+					} else {
+						require.NoError(t, err)
+					}
+				}
+				assert.NotContains(t, text, "NaN")
+				assert.NotContains(t, text, "Inf")
+				assert.NotContains(t, text, "<script")
+			}
+		}
+		want := "history-accuracy history-tpf history-ms_per_forward "
+		if n < 4 { // each model has one or two points
+			want = names
+			assert.Contains(t, names, "history-ms_per_forward")
+		}
+		assert.Equal(t, want, names)
+		assert.Contains(t, figures[len(figures)-1].Note, "4 lines more: see the table")
+	}
+}
+
+func svgOf(t *testing.T, f *Figure) string {
+	var out bytes.Buffer
+	require.NoError(t, f.WriteSVG(&out))
+	return out.String()
 }

@@ -36,6 +36,15 @@ type ReportForm struct {
 var ReportForms = map[string]ReportForm{
 	"md":   {"report.md", func(c *Collection, w io.Writer) error { return NewReport(c).Markdown(w) }},
 	"html": {"report.html", func(c *Collection, w io.Writer) error { return NewReport(c).HTML(w) }},
+
+	// For CI, see docs/ci.md.
+	"junit":     {"junit.xml", (*Collection).JUnit},
+	"csv":       {"report.csv", (*Collection).CSV},
+	"benchstat": {"report.benchstat", (*Collection).Benchstat},
+	"bigger":    {"bench.bigger.json", (*Collection).BiggerIsBetter},
+	"smaller":   {"bench.smaller.json", (*Collection).SmallerIsBetter},
+	"gha":       {"", (*Collection).GitHub},
+	"modelcard": {"model-index.yaml", (*Collection).ModelCard},
 }
 
 const (
@@ -77,7 +86,7 @@ func NewReport(c *Collection) *Report {
 
 // Empty reports whether a collection has no result, and no file that seems to be one.
 func (c *Collection) Empty() bool {
-	return len(c.Benches)+len(c.Sweeps)+len(c.Evals)+len(c.Divergences)+len(c.Verifications)+len(c.Conversions)+len(c.Traces)+len(c.Problems) == 0
+	return len(c.Benches)+len(c.Sweeps)+len(c.Evals)+len(c.Divergences)+len(c.Verifications)+len(c.Conversions)+len(c.Traces)+len(c.Comparisons)+len(c.Problems) == 0
 }
 
 // sections has every result of a kind described.
