@@ -16,6 +16,8 @@ var summaryTasks = []string{"humaneval", "gsm8k"}
 // mostSummaryTasks bounds those columns.
 const mostSummaryTasks = 4
 
+const fastestHeader = "fastest settings"
+
 // taskTitles are the names of tasks in headers.
 var taskTitles = map[string]string{"humaneval": "HumanEval", "gsm8k": "GSM8K", "humaneval-plus": "HumanEval+"}
 
@@ -52,7 +54,7 @@ func summary(models []*reportModel) Section {
 	}
 	columns = append(columns, []column[summaryRow]{
 		{"KLD, nats", true, func(r r) string { return r.kld }, known},
-		{"fastest of the best settings", false, func(r r) string { return r.beside }, known},
+		{fastestHeader, false, func(r r) string { return r.beside }, known},
 		{"published", false, func(r r) string { return r.published }, known},
 	}...)
 	s := Section{Title: "Summary", Caption: "One row for each model, figures with their 95 % intervals where there are several measurements."}
@@ -71,7 +73,7 @@ func summary(models []*reportModel) Section {
 	explain("tokens/s", "tokens of answers by the time that they took, with their prompts")
 	explain("tokens/forward", "tokens of answers by denoising forwards")
 	explain("KLD, nats", "mean divergence from the reference at masked positions")
-	explain("fastest of the best settings", "of those that no others beat in both speed and quality, beside the recommended ones")
+	explain(fastestHeader, "of the sweep that tokens/s are of, beside the recommended ones")
 	explain("published", "figures of the authors and of others beside ours: apart if Fisher's exact test finds a difference (p < 0.05)")
 	if len(tasks) > 0 {
 		s.Notes = append(s.Notes, "tasks: right answers with Wilson's 95 % interval, and of how many")
@@ -236,16 +238,16 @@ type sweptCell struct {
 	model *reportModel
 }
 
-// beside says how the fastest of the model's cells on the front compares with it.
+// beside says how the fastest settings of the model in that sweep compare with it.
 func (f *sweptCell) beside() string {
 	s, fastest := f.in.Value, f.part
 	for _, other := range f.model.cells {
-		if other.in == f.in && other.part.Front && other.part.Speed.Median > fastest.Speed.Median {
+		if other.in == f.in && other.part.Speed.Median > fastest.Speed.Median {
 			fastest = other.part
 		}
 	}
 	if fastest == f.part {
-		return "the recommended ones"
+		return "the recommended ones of " + plural(f.swept(), "setting")
 	}
 	var settings []string
 	for i, axis := range s.Axes {
@@ -258,6 +260,14 @@ func (f *sweptCell) beside() string {
 		quality = fmt.Sprintf("%s right, there %s", percent(fastest.Accuracy), percent(f.part.Accuracy))
 	}
 	return fmt.Sprintf("%.2f × with %s: %s", fastest.Speed.Median/f.part.Speed.Median, list(strings.Join(settings, " "), fastest.Class), quality)
+}
+
+// swept counts the model's cells in the sweep.
+func (f *sweptCell) swept() (n int) {
+	for _, other := range f.model.cells {
+		n += truth(other.in == f.in)
+	}
+	return n
 }
 
 // divergence returns the one with the most positions, and of those the newest.
