@@ -1,6 +1,12 @@
 package reports
 
-// Collection is all results of a folder and the folders in it.
+import (
+	"strings"
+	"unicode"
+)
+
+// Collection is all results of a folder and the folders in it, each kind in the order of
+// the paths.
 type Collection struct {
 	Title string // of its report; empty: NewReport's
 
@@ -17,7 +23,7 @@ type Collection struct {
 
 // Result is one result and where it is from.
 type Result[T any] struct {
-	Path  string // in the folder
+	Path  string // in the folder, with slashes
 	Value *T
 }
 
@@ -28,6 +34,20 @@ type Problem struct {
 	Text string // one line
 }
 
-// Collect reads the results in a folder. A file that is none is passed over; one that is
-// damaged or of a newer version is a Problem. An error means that the folder cannot be read.
-func Collect(dir string) (*Collection, error) { return &Collection{}, nil }
+// maxProblem bounds the text of a problem in characters.
+const maxProblem = 300
+
+// problem adds one. Whatever text is of a file, it becomes one short line without control
+// characters, and without those that turn the direction of text.
+func (c *Collection) problem(path, text string) {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) {
+			return '·'
+		}
+		return r
+	}, text)
+	if runes := []rune(text); len(runes) > maxProblem {
+		text = string(runes[:maxProblem]) + "…"
+	}
+	c.Problems = append(c.Problems, Problem{path, text})
+}
