@@ -16,16 +16,16 @@ type reportModel struct {
 	size   uint64  // bytes of weights
 	bits   float64 // per weight
 
-	tests       []found[Test, Bench]
-	tasks       []found[EvalTask, Run]
-	cells       []found[SweepCell, Sweep]
+	tests       []foundIn[Test, Bench]
+	tasks       []foundIn[EvalTask, Run]
+	cells       []foundIn[SweepCell, Sweep]
 	divergences []*Result[Divergence]
 
 	paths map[string]string // of the model, by results that know no hash
 }
 
-// found is a part of a result.
-type found[P, T any] struct {
+// foundIn is a part of a result.
+type foundIn[P, T any] struct {
 	part *P
 	in   *Result[T]
 }
@@ -86,7 +86,7 @@ func (c *Collection) models() ([]*reportModel, []string) {
 				name.bits = 8 * float64(t.Size) / float64(t.Params)
 			}
 			model := m.find(name)
-			model.tests = append(model.tests, found[Test, Bench]{t, r})
+			model.tests = append(model.tests, foundIn[Test, Bench]{t, r})
 		}
 	}
 	for i := range c.Sweeps {
@@ -94,7 +94,7 @@ func (c *Collection) models() ([]*reportModel, []string) {
 		for j := range cellsOf(r.Value) {
 			cell := &r.Value.Cells[j]
 			model := m.find(mentioned{result: r.Path, path: cell.Model, typ: lastWord(cell.Type), size: cell.Size})
-			model.cells = append(model.cells, found[SweepCell, Sweep]{cell, r})
+			model.cells = append(model.cells, foundIn[SweepCell, Sweep]{cell, r})
 		}
 	}
 	slices.SortStableFunc(m.all, func(a, b *reportModel) int { return cmp.Compare(a.name, b.name) })
@@ -130,7 +130,7 @@ func (m *reportModels) eval(r *Result[Run]) {
 	}
 	model := m.find(name)
 	for i := range e.Tasks {
-		model.tasks = append(model.tasks, found[EvalTask, Run]{&e.Tasks[i], r})
+		model.tasks = append(model.tasks, foundIn[EvalTask, Run]{&e.Tasks[i], r})
 	}
 }
 

@@ -169,8 +169,8 @@ func forced(t *Test) bool { return strings.HasPrefix(t.Schedule, "forced") }
 // bestTest returns the test of a kind that is like what users do: exact, with logits of
 // all rows, with no tokens before it; of several the newest, with the most threads. Nil if
 // there is none.
-func (m *reportModel) bestTest(kind string) *found[Test, Bench] {
-	var all []*found[Test, Bench]
+func (m *reportModel) bestTest(kind string) *foundIn[Test, Bench] {
+	var all []*foundIn[Test, Bench]
 	for i := range m.tests {
 		if t := m.tests[i].part; t.Kind == kind && (t.Forward.Median > 0 || t.AvgTS > 0) {
 			all = append(all, &m.tests[i])
@@ -179,7 +179,7 @@ func (m *reportModel) bestTest(kind string) *found[Test, Bench] {
 	if len(all) == 0 {
 		return nil
 	}
-	return slices.MinFunc(all, func(a, b *found[Test, Bench]) int {
+	return slices.MinFunc(all, func(a, b *foundIn[Test, Bench]) int {
 		x, y := a.part, b.part
 		return cmp.Or(
 			cmp.Compare(truth(x.Error != ""), truth(y.Error != "")),
@@ -200,7 +200,7 @@ func truth(b bool) int {
 }
 
 // describeTest says what a test was.
-func describeTest(f *found[Test, Bench]) string {
+func describeTest(f *foundIn[Test, Bench]) string {
 	t := f.part
 	class := ""
 	if t.Class != "" && t.Class != "exact" {
@@ -216,7 +216,7 @@ func describeTest(f *found[Test, Bench]) string {
 // recommendedCell returns what the sweep with the most prompts, and of those the newest,
 // has with the recommended settings; nil if there is none.
 func (m *reportModel) recommendedCell() *sweptCell {
-	var best *found[SweepCell, Sweep]
+	var best *foundIn[SweepCell, Sweep]
 	for i := range m.cells {
 		f := &m.cells[i]
 		if !f.part.Recommended || !(f.part.Speed.Median > 0) {
@@ -234,7 +234,7 @@ func (m *reportModel) recommendedCell() *sweptCell {
 
 // sweptCell is the recommended cell of a model in a sweep.
 type sweptCell struct {
-	*found[SweepCell, Sweep]
+	*foundIn[SweepCell, Sweep]
 	model *reportModel
 }
 
@@ -286,7 +286,7 @@ func (m *reportModel) divergence() *Result[Divergence] {
 
 // taskResult is a task's accuracy in a run.
 type taskResult struct {
-	found[EvalTask, Run]
+	foundIn[EvalTask, Run]
 	others int // results of the same task and model
 }
 
@@ -299,12 +299,12 @@ func (m *reportModel) chosenTasks(tasks []string) []*taskResult {
 			if f.part.Task != task || f.part.N == 0 {
 				continue
 			}
-			next := &taskResult{found: f}
+			next := &taskResult{foundIn: f}
 			if best := chosen[i]; best != nil {
 				a, b := best.in.Value.Eval, f.in.Value.Eval
 				order := cmp.Or(cmp.Compare(best.partial(), next.partial()), cmp.Compare(f.part.N, best.part.N), b.Started.Compare(a.Started))
 				if order <= 0 {
-					next = &taskResult{found: best.found}
+					next = &taskResult{foundIn: best.foundIn}
 				}
 				next.others = best.others + 1
 			}

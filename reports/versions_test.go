@@ -17,7 +17,7 @@ import (
 	"lladakit/reports"
 )
 
-func divergence() *reports.Divergence {
+func keptDivergence() *reports.Divergence {
 	figures := func(upTo float64, positions int, kld, most float64) reports.DivergenceFigures {
 		return reports.DivergenceFigures{
 			UpTo: upTo, Positions: positions, KLD: reports.Interval{Mean: kld, Low: kld / 2, High: kld * 2}, MaxKLD: most,
@@ -132,12 +132,12 @@ func kinds() []kind {
 			require.False(t, torn)
 			return samples
 		}, evalSamples()},
-		{"kld", reports.DivergenceVersion, ".json", func(t testing.TB) string { return form(t, divergence(), "json") }, func(t testing.TB, r io.Reader) any {
+		{"kld", reports.DivergenceVersion, ".json", func(t testing.TB) string { return form(t, keptDivergence(), "json") }, func(t testing.TB, r io.Reader) any {
 			d, err := reports.ReadDivergence(r)
 			require.NoError(t, err)
 			d.Settings = compacted(t, d.Settings)
 			return d
-		}, divergence()},
+		}, keptDivergence()},
 		{"conversion", reports.ConversionVersion, ".json", func(t testing.TB) string { return form(t, conversion(), "json") }, func(t testing.TB, r io.Reader) any {
 			c, err := reports.ReadConversion(r)
 			require.NoError(t, err)
@@ -187,7 +187,7 @@ func TestVersions(t *testing.T) {
 	}
 }
 
-func TestDivergenceMarkdown(t *testing.T) { golden(t, "kld.md", form(t, divergence(), "md")) }
+func TestDivergenceMarkdown(t *testing.T) { golden(t, "kld.md", form(t, keptDivergence(), "md")) }
 
 func TestVerificationMarkdown(t *testing.T) {
 	golden(t, "verification.md", form(t, verification(), "md"))
@@ -258,7 +258,7 @@ func TestReadRefuses(t *testing.T) {
 
 // What cannot be is not written either.
 func TestWriteRefuses(t *testing.T) {
-	d := divergence()
+	d := keptDivergence()
 	d.Buckets[1].Agreement.Mean = 2
 	assert.ErrorContains(t, d.Write(io.Discard, "md"), "by_mask_share[1].top1.mean is 2")
 	v := verification()
@@ -267,7 +267,7 @@ func TestWriteRefuses(t *testing.T) {
 	c := conversion()
 	c.Version = 0
 	assert.ErrorContains(t, c.Write(io.Discard, "json"), "version 0")
-	assert.ErrorContains(t, divergence().Write(io.Discard, "csv"), `form "csv" is not one of md, json`)
+	assert.ErrorContains(t, keptDivergence().Write(io.Discard, "csv"), `form "csv" is not one of md, json`)
 	assert.ErrorContains(t, verification().Write(io.Discard, "csv"), `form "csv" is not one of md, json`)
 	assert.ErrorContains(t, conversion().Write(io.Discard, "md"), `form "md" is not json`)
 }
