@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"io"
 	"slices"
+	"unicode/utf8"
 )
 
 // A page is a report as one HTML file: html/template escapes all texts, the style sheet
@@ -39,11 +40,13 @@ type pageSection struct {
 	Parts              []pageSection
 }
 
-// pageCell is a cell; Right aligns it there.
+// pageCell is a cell.
 type pageCell struct {
-	Text  string
-	Right bool
+	Text, Class string
 }
+
+// longText is from how many characters on a cell has lines.
+const longText = 36
 
 // HTML writes the report as one page that needs nothing else.
 func (r *Report) HTML(w io.Writer) error {
@@ -75,7 +78,13 @@ func (s *Section) page(id string) pageSection {
 func (t *Table) cells(row []string) []pageCell {
 	cells := make([]pageCell, len(row))
 	for i, text := range row {
-		cells[i] = pageCell{pageText(text, mostCell), slices.Contains(t.Right, i)}
+		cells[i].Text = pageText(text, mostCell)
+		switch {
+		case slices.Contains(t.Right, i):
+			cells[i].Class = "right"
+		case utf8.RuneCountInString(text) >= longText:
+			cells[i].Class = "long"
+		}
 	}
 	return cells
 }

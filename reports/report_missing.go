@@ -40,10 +40,15 @@ func (c *Collection) missing(models []*reportModel) []string {
 		if r.Value == nil || r.Value.Eval == nil {
 			continue
 		}
+		whole := true
 		for i := range r.Value.Eval.Tasks {
 			if t := &r.Value.Eval.Tasks[i]; t.N < t.Asked {
+				whole = false
 				interrupted(r.Path, "%s has %d of %d answers", t.Task, t.N, t.Asked)
 			}
+		}
+		if whole && r.Value.Eval.Interrupted {
+			interrupted(r.Path, "answers are missing")
 		}
 	}
 	for _, r := range c.Traces {

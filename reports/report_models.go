@@ -16,16 +16,16 @@ type reportModel struct {
 	size   uint64  // bytes of weights
 	bits   float64 // per weight
 
-	tests       []found[Test, Bench]
-	tasks       []found[EvalTask, Run]
-	cells       []found[SweepCell, Sweep]
+	tests       []foundIn[Test, Bench]
+	tasks       []foundIn[EvalTask, Run]
+	cells       []foundIn[SweepCell, Sweep]
 	divergences []*Result[Divergence]
 
 	paths map[string]string // of the model, by results that know no hash
 }
 
-// found is a part of a result.
-type found[P, T any] struct {
+// foundIn is a part of a result.
+type foundIn[P, T any] struct {
 	part *P
 	in   *Result[T]
 }
@@ -33,12 +33,15 @@ type found[P, T any] struct {
 // mentioned is how a result names a model.
 type mentioned struct {
 	result string // its path
-	path   string // of the model
+	name   string // of the model; empty: the last part of its path
+	path   string
 	sha256 string
 	typ    string
 	size   uint64
 	bits   float64
 }
+
+func (m *mentioned) label() string { return cmp.Or(m.name, fileName(m.path)) }
 
 // reportModels gathers models.
 type reportModels struct {
@@ -83,7 +86,7 @@ func (c *Collection) models() ([]*reportModel, []string) {
 				name.bits = 8 * float64(t.Size) / float64(t.Params)
 			}
 			model := m.find(name)
-			model.tests = append(model.tests, found[Test, Bench]{t, r})
+			model.tests = append(model.tests, foundIn[Test, Bench]{t, r})
 		}
 	}
 	for i := range c.Sweeps {
@@ -91,7 +94,7 @@ func (c *Collection) models() ([]*reportModel, []string) {
 		for j := range cellsOf(r.Value) {
 			cell := &r.Value.Cells[j]
 			model := m.find(mentioned{result: r.Path, path: cell.Model, typ: lastWord(cell.Type), size: cell.Size})
-			model.cells = append(model.cells, found[SweepCell, Sweep]{cell, r})
+			model.cells = append(model.cells, foundIn[SweepCell, Sweep]{cell, r})
 		}
 	}
 	slices.SortStableFunc(m.all, func(a, b *reportModel) int { return cmp.Compare(a.name, b.name) })
@@ -123,11 +126,11 @@ func (m *reportModels) eval(r *Result[Run]) {
 	e := r.Value.Eval
 	name := mentioned{result: r.Path, path: e.Model.Name, sha256: e.Model.SHA256, typ: e.Model.Type, size: e.Model.Size}
 	if e.Model.Endpoint != "" { // what it calls a model is no file's name
-		name.path = e.Model.Name + " at " + strings.ReplaceAll(e.Model.Endpoint, "/", "\u2215")
+		name.name = e.Model.Name + " at " + e.Model.Endpoint
 	}
 	model := m.find(name)
 	for i := range e.Tasks {
-		model.tasks = append(model.tasks, found[EvalTask, Run]{&e.Tasks[i], r})
+		model.tasks = append(model.tasks, foundIn[EvalTask, Run]{&e.Tasks[i], r})
 	}
 }
 
@@ -144,11 +147,11 @@ func (m *reportModels) find(name mentioned) *reportModel {
 		}
 	}
 	if len(same) > 1 {
-		m.notes = append(m.notes, fmt.Sprintf("%s: %s could be any of %d models of that name, and stands alone", name.result, fileName(name.path), len(same)))
+		m.notes = append(m.notes, fmt.Sprintf("%s: %s could be any of %d models of that name, and stands alone", name.result, name.label(), len(same)))
 		same = nil
 	}
 	if len(same) == 0 {
-		same = []*reportModel{{name: fileName(name.path), paths: map[string]string{}}}
+		same = []*reportModel{{name: name.label(), paths: map[string]string{}}}
 		m.all = append(m.all, same[0])
 	}
 	model := same[0]
@@ -166,7 +169,7 @@ func (model *reportModel) is(name *mentioned) bool {
 	if model.sha256 != "" && name.sha256 != "" {
 		return strings.EqualFold(model.sha256, name.sha256)
 	}
-	if model.name != fileName(name.path) || model.size != 0 && name.size != 0 && model.size != name.size {
+	if model.name != name.label() || model.size != 0 && name.size != 0 && model.size != name.size {
 		return false
 	}
 	// One result tells its models apart by their paths, and by nothing else.

@@ -16,6 +16,8 @@ var summaryTasks = []string{"humaneval", "gsm8k"}
 // mostSummaryTasks bounds those columns.
 const mostSummaryTasks = 4
 
+const fastestHeader = "fastest settings"
+
 // taskTitles are the names of tasks in headers.
 var taskTitles = map[string]string{"humaneval": "HumanEval", "gsm8k": "GSM8K", "humaneval-plus": "HumanEval+"}
 
@@ -52,7 +54,7 @@ func summary(models []*reportModel) Section {
 	}
 	columns = append(columns, []column[summaryRow]{
 		{"KLD, nats", true, func(r r) string { return r.kld }, known},
-		{"fastest of the best settings", false, func(r r) string { return r.beside }, known},
+		{fastestHeader, false, func(r r) string { return r.beside }, known},
 		{"published", false, func(r r) string { return r.published }, known},
 	}...)
 	s := Section{Title: "Summary", Caption: "One row for each model, figures with their 95 % intervals where there are several measurements."}
@@ -71,7 +73,7 @@ func summary(models []*reportModel) Section {
 	explain("tokens/s", "tokens of answers by the time that they took, with their prompts")
 	explain("tokens/forward", "tokens of answers by denoising forwards")
 	explain("KLD, nats", "mean divergence from the reference at masked positions")
-	explain("fastest of the best settings", "of those that no others beat in both speed and quality, beside the recommended ones")
+	explain(fastestHeader, "of the sweep that tokens/s are of, beside the recommended ones")
 	explain("published", "figures of the authors and of others beside ours: apart if Fisher's exact test finds a difference (p < 0.05)")
 	if len(tasks) > 0 {
 		s.Notes = append(s.Notes, "tasks: right answers with Wilson's 95 % interval, and of how many")
@@ -167,8 +169,8 @@ func forced(t *Test) bool { return strings.HasPrefix(t.Schedule, "forced") }
 // bestTest returns the test of a kind that is like what users do: exact, with logits of
 // all rows, with no tokens before it; of several the newest, with the most threads. Nil if
 // there is none.
-func (m *reportModel) bestTest(kind string) *found[Test, Bench] {
-	var all []*found[Test, Bench]
+func (m *reportModel) bestTest(kind string) *foundIn[Test, Bench] {
+	var all []*foundIn[Test, Bench]
 	for i := range m.tests {
 		if t := m.tests[i].part; t.Kind == kind && (t.Forward.Median > 0 || t.AvgTS > 0) {
 			all = append(all, &m.tests[i])
@@ -177,7 +179,7 @@ func (m *reportModel) bestTest(kind string) *found[Test, Bench] {
 	if len(all) == 0 {
 		return nil
 	}
-	return slices.MinFunc(all, func(a, b *found[Test, Bench]) int {
+	return slices.MinFunc(all, func(a, b *foundIn[Test, Bench]) int {
 		x, y := a.part, b.part
 		return cmp.Or(
 			cmp.Compare(truth(x.Error != ""), truth(y.Error != "")),
@@ -198,7 +200,7 @@ func truth(b bool) int {
 }
 
 // describeTest says what a test was.
-func describeTest(f *found[Test, Bench]) string {
+func describeTest(f *foundIn[Test, Bench]) string {
 	t := f.part
 	class := ""
 	if t.Class != "" && t.Class != "exact" {
@@ -214,7 +216,7 @@ func describeTest(f *found[Test, Bench]) string {
 // recommendedCell returns what the sweep with the most prompts, and of those the newest,
 // has with the recommended settings; nil if there is none.
 func (m *reportModel) recommendedCell() *sweptCell {
-	var best *found[SweepCell, Sweep]
+	var best *foundIn[SweepCell, Sweep]
 	for i := range m.cells {
 		f := &m.cells[i]
 		if !f.part.Recommended || !(f.part.Speed.Median > 0) {
@@ -232,20 +234,20 @@ func (m *reportModel) recommendedCell() *sweptCell {
 
 // sweptCell is the recommended cell of a model in a sweep.
 type sweptCell struct {
-	*found[SweepCell, Sweep]
+	*foundIn[SweepCell, Sweep]
 	model *reportModel
 }
 
-// beside says how the fastest of the model's cells on the front compares with it.
+// beside says how the fastest settings of the model in that sweep compare with it.
 func (f *sweptCell) beside() string {
 	s, fastest := f.in.Value, f.part
 	for _, other := range f.model.cells {
-		if other.in == f.in && other.part.Front && other.part.Speed.Median > fastest.Speed.Median {
+		if other.in == f.in && other.part.Speed.Median > fastest.Speed.Median {
 			fastest = other.part
 		}
 	}
 	if fastest == f.part {
-		return "the recommended ones"
+		return "the recommended ones of " + plural(f.swept(), "setting")
 	}
 	var settings []string
 	for i, axis := range s.Axes {
@@ -258,6 +260,14 @@ func (f *sweptCell) beside() string {
 		quality = fmt.Sprintf("%s right, there %s", percent(fastest.Accuracy), percent(f.part.Accuracy))
 	}
 	return fmt.Sprintf("%.2f × with %s: %s", fastest.Speed.Median/f.part.Speed.Median, list(strings.Join(settings, " "), fastest.Class), quality)
+}
+
+// swept counts the model's cells in the sweep.
+func (f *sweptCell) swept() (n int) {
+	for _, other := range f.model.cells {
+		n += truth(other.in == f.in)
+	}
+	return n
 }
 
 // divergence returns the one with the most positions, and of those the newest.
@@ -276,7 +286,7 @@ func (m *reportModel) divergence() *Result[Divergence] {
 
 // taskResult is a task's accuracy in a run.
 type taskResult struct {
-	found[EvalTask, Run]
+	foundIn[EvalTask, Run]
 	others int // results of the same task and model
 }
 
@@ -289,12 +299,12 @@ func (m *reportModel) chosenTasks(tasks []string) []*taskResult {
 			if f.part.Task != task || f.part.N == 0 {
 				continue
 			}
-			next := &taskResult{found: f}
+			next := &taskResult{foundIn: f}
 			if best := chosen[i]; best != nil {
 				a, b := best.in.Value.Eval, f.in.Value.Eval
 				order := cmp.Or(cmp.Compare(best.partial(), next.partial()), cmp.Compare(f.part.N, best.part.N), b.Started.Compare(a.Started))
 				if order <= 0 {
-					next = &taskResult{found: best.found}
+					next = &taskResult{foundIn: best.foundIn}
 				}
 				next.others = best.others + 1
 			}

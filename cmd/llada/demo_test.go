@@ -52,5 +52,5 @@ func TestDemoTemporary(t *testing.T) {
 	kept := slices.DeleteFunc(files(t, filepath.Join(dir, left[0])), func(name string) bool { return strings.HasSuffix(name, ".svg") })
 	assert.Equal(t, []string{"report.html", "report.md"}, kept)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), nil, 0o666))
-	assert.Equal(t, 1, llada(t, "demo --out "+filepath.Join(dir, "file")).code)
+	assert.Equal(t, 3, llada(t, "demo --out "+filepath.Join(dir, "file")).code)
 }
