@@ -17,8 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// foundIn lists what a collection has, kind by kind.
-func foundIn(c *Collection) []string {
+// found lists what a collection has, kind by kind.
+func found(c *Collection) []string {
 	all := []string{}
 	for _, r := range c.Benches {
 		all = append(all, "bench "+r.Path)
@@ -85,7 +85,7 @@ func TestCollect(t *testing.T) {
 	assert.Equal(t, []string{
 		"bench bench-1.json", "sweep sweep-1.json", "eval eval-1/results.json of eval-1: 18", "kld kld-1.json",
 		"verification verification-1.json", "conversion conversion-1.json", "trace trace-1.jsonl: 2",
-	}, foundIn(c))
+	}, found(c))
 	assert.Equal(t, []string{
 		"bench-1.json: interrupted: it has 5 tests, and others are missing or have fewer repetitions",
 		"bench-1.json: 1 of 5 tests have fewer repetitions than were asked for, the first cmd'1': it ended with 3",
@@ -103,8 +103,8 @@ func TestCollectKinds(t *testing.T) {
 	trace := stored(t, "trace-1.jsonl")
 	lines := strings.SplitAfter(trace, "\n")
 	for name, test := range map[string]struct {
-		files             map[string]string
-		foundIn, problems []string
+		files           map[string]string
+		found, problems []string
 	}{
 		"nothing": {nil, []string{}, []string{}},
 		"no results": {map[string]string{
@@ -155,7 +155,7 @@ func TestCollectKinds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c, err := collect(folder(test.files))
 			require.NoError(t, err)
-			assert.Equal(t, test.foundIn, foundIn(c))
+			assert.Equal(t, test.found, found(c))
 			assert.Equal(t, test.problems, problems(c))
 		})
 	}
@@ -167,7 +167,7 @@ func TestCollectBounds(t *testing.T) {
 	three := folder(map[string]string{"a.json": one, "b.json": one, "c.json": one})
 	x := &collector{Collection: new(Collection), files: three, left: maxCollectBytes, entries: maxCollectEntries - 1}
 	require.NoError(t, fs.WalkDir(x.files, ".", x.visit))
-	assert.Equal(t, []string{"kld a.json"}, foundIn(x.Collection))
+	assert.Equal(t, []string{"kld a.json"}, found(x.Collection))
 	assert.Equal(t, []string{"b.json: there are more than 20000 files and folders: this one and what follows is left out"}, problems(x.Collection))
 
 	// A little file can be much when it is unpacked.
@@ -176,17 +176,17 @@ func TestCollectBounds(t *testing.T) {
 		x = &collector{Collection: new(Collection), files: folder(map[string]string{"a.jsonl.gz": packed(t, trace)}), left: maxCollectBytes, trace: int64(room)}
 		require.NoError(t, fs.WalkDir(x.files, ".", x.visit))
 		if room == len(trace) {
-			assert.Equal(t, []string{"trace a.jsonl.gz: 2"}, foundIn(x.Collection))
+			assert.Equal(t, []string{"trace a.jsonl.gz: 2"}, found(x.Collection))
 			continue
 		}
-		assert.Empty(t, foundIn(x.Collection))
+		assert.Empty(t, found(x.Collection))
 		assert.Equal(t, []string{"a.jsonl.gz: no trace: line 4: it is too large for a report, alone or with the results before it"}, problems(x.Collection))
 	}
 
 	// What is read before leaves less for what follows.
 	x = &collector{Collection: new(Collection), files: three, left: int64(2 * len(one))}
 	require.NoError(t, fs.WalkDir(x.files, ".", x.visit))
-	assert.Equal(t, []string{"kld a.json", "kld b.json"}, foundIn(x.Collection))
+	assert.Equal(t, []string{"kld a.json", "kld b.json"}, found(x.Collection))
 	assert.Equal(t, []string{"c.json: it is too large for a report, alone or with the results before it"}, problems(x.Collection))
 }
 
@@ -206,7 +206,7 @@ func TestCollectLinks(t *testing.T) {
 	}
 	c, err := Collect(dir)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"eval eval/results.json of eval: 0"}, foundIn(c))
+	assert.Equal(t, []string{"eval eval/results.json of eval: 0"}, found(c))
 	assert.Equal(t, []string{"eval/samples.jsonl: the samples of the evaluation are not there"}, problems(c))
 
 	_, err = Collect(filepath.Join(dir, "nothing"))
@@ -234,7 +234,7 @@ func FuzzCollect(f *testing.F) {
 			require.NotEmpty(t, p.Text)
 			require.False(t, strings.ContainsFunc(p.Text, unicode.IsControl), "%q", p.Text)
 		}
-		for _, line := range foundIn(c) {
+		for _, line := range found(c) {
 			require.Contains(t, line, "r/")
 		}
 	})
