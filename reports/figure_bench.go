@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -140,6 +141,14 @@ func phaseFigure(rows []benchRow, more int, path string, others bool) *Figure {
 	return &Figure{Title: figureTitle("Time of a forward by phases", fileName(path), others), Note: note + rowRemark(more), drawing: d}
 }
 
+// shareText has a decimal where a whole number would say little.
+func shareText(percent float64) string {
+	if percent < 9.95 {
+		return strconv.FormatFloat(percent, 'f', 1, 64)
+	}
+	return strconv.FormatFloat(percent, 'f', 0, 64)
+}
+
 func rowRemark(more int) string {
 	if more == 0 {
 		return ""
@@ -185,7 +194,7 @@ func limitFigure(rows []benchRow, more int, path string, others bool) *Figure {
 			at := y + 13*float64(j)
 			if share > 0 {
 				d.rect([]string{"f1", "f2"}[j], left, at, x.at(share)-left, 11, "")
-				if text := fmt.Sprintf("%.0f", share); x.at(share)+4+svgWidth(text, labelSize) < figureWidth {
+				if text := shareText(share); x.at(share)+4+svgWidth(text, labelSize) < figureWidth {
 					d.text("small", x.at(share)+4, at+9.5, text)
 				} else {
 					d.text("small end on", x.at(share)-4, at+9.5, text)

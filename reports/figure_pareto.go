@@ -75,9 +75,9 @@ func (s *Sweep) paretoFigure() *Figure {
 	if s.Interrupted {
 		note += fmt.Sprintf(" Interrupted: %d prompts were to be answered.", s.Asked)
 	}
-	title := "Accuracy against speed"
+	title := "Accuracy against speed, by settings"
 	if !s.Judged {
-		title = "Same answers against speed"
+		title = "Same answers against speed, by settings"
 	}
 	return &Figure{Title: figureTitle(title, fileName(s.Data), true), Note: note + chart.remarks(nameless), drawing: d}
 }
@@ -175,7 +175,7 @@ func (c *Collection) taskPareto(task string) *Figure {
 	if partial {
 		note += " Of some evaluations, answers are missing."
 	}
-	return &Figure{Title: figureTitle("Accuracy against speed", task, true), Note: note + chart.remarks(nameless), drawing: d}
+	return &Figure{Title: figureTitle("Accuracy against speed, by models", task, true), Note: note + chart.remarks(nameless), drawing: d}
 }
 
 // speedOf finds the fastest generation with a model: the file of the name and the size.

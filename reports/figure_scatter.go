@@ -5,16 +5,14 @@ import (
 	"slices"
 )
 
-// scatter is points with intervals in both directions. Of two values, more is better in
-// y, and in x too, unless less is.
+// scatter is points with intervals in both directions. More is better, unless less is.
 type scatter struct {
-	points  []scatterPoint
-	x, y    axisOptions
-	titleX  string
-	titleY  string
-	lessX   bool
-	lessY   bool
-	noFront bool // nothing is marked as the front
+	points []scatterPoint
+	x, y   axisOptions
+	titleX string
+	titleY string
+	lessX  bool
+	lessY  bool
 }
 
 // scatterPoint is one point.
@@ -41,7 +39,7 @@ const (
 func (s *scatter) mark() {
 	for i := range s.points {
 		p := &s.points[i]
-		p.front = !s.noFront && !slices.ContainsFunc(s.points, func(o scatterPoint) bool {
+		p.front = !slices.ContainsFunc(s.points, func(o scatterPoint) bool {
 			dx, dy := o.x-p.x, o.y-p.y
 			if s.lessX {
 				dx = -dx
@@ -97,8 +95,12 @@ func (s *scatter) draw() (d *drawing, nameless int) {
 			o.to(px, py+7)
 			o.to(px-7, py)
 			o.WriteString("Z")
-			d.path(p.colour("f"), o, p.about)
-		case p.front || s.noFront:
+			if p.front {
+				d.path(p.colour("f"), o, p.about)
+			} else {
+				d.path("open "+p.colour("s"), o, p.about)
+			}
+		case p.front:
 			d.circle(p.colour("f"), px, py, 4.5, p.about)
 		default:
 			d.circle("open "+p.colour("s"), px, py, 4, p.about)

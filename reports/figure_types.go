@@ -146,7 +146,7 @@ func (c *Conversion) typeFigure() *Figure {
 		free := math.Inf(-1)
 		for j := 0; j < layers; j += skip {
 			if at := y + cell*(float64(j/skip)+0.5) + 4; at-free >= 13 {
-				d.text("small end", left-6, at, fmt.Sprint(c.Experts[j].Layer))
+				d.text("small end", left-6, at, svgShort(fmt.Sprint(c.Experts[j].Layer), labelSize, left-8))
 				free = at
 			}
 		}

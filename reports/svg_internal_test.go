@@ -19,6 +19,25 @@ func TestSVGText(t *testing.T) {
 	assert.Equal(t, "世界 é🙂", svgText("世界 é🙂"))
 }
 
+// TestSVGEdges holds that nothing is drawn outside, nor at what is no number.
+func TestSVGEdges(t *testing.T) {
+	d := &drawing{height: 100}
+	d.line("a", -5, math.NaN(), 1e300, math.Inf(1))
+	d.rect("b", 700, -10, 50, 500, "x<y")
+	d.circle("c", 1.005, 99.999, 3, "")
+	d.text("e", -1, 101, "t")
+	o := d.outline()
+	o.box(-10, 50, 20, 1e9)
+	d.path("f", o, "")
+	d.path("g", d.outline(), "")
+	assert.Equal(t, `<line class="a" x1="0" y1="0" x2="720" y2="100"/>
+<rect class="b" x="700" y="0" width="20" height="100"><title>x&lt;y</title></rect>
+<circle class="c" cx="1" cy="100" r="3"/>
+<text class="e" x="0" y="100">t</text>
+<path class="f" d="M0 50H10V100H0Z"/>
+`, d.String())
+}
+
 func TestSVGShort(t *testing.T) {
 	assert.Equal(t, "short", svgShort("short", 11, 100))
 	long := svgShort("a-name-that-begins-like-others-q4_0", 11, 100)

@@ -47,9 +47,10 @@ func figureStyle(alone bool) string {
 		rule(&dark, "", "color:"+inkDark)
 		rule(&dark, " .paper", "fill:"+paperDark)
 	} else {
-		// Text keeps a size that can be read: what is too wide for a screen is scrolled.
-		rule(&b, "", "display:block;width:100%;min-width:600px;max-width:720px;height:auto")
-		b.WriteString(".llada-scroll{overflow-x:auto}\n")
+		// Text keeps its size: what is too wide for a screen is scrolled, and for paper made
+		// smaller.
+		rule(&b, "", "display:block;width:720px;height:auto")
+		b.WriteString(".llada-scroll{overflow-x:auto}\n@media print{.llada-fig{width:100%}}\n")
 	}
 	for _, r := range []struct{ selector, declarations string }{
 		{" text", "fill:currentColor"},
