@@ -10,23 +10,24 @@ import (
 // lines around.
 const maxCombining = 4
 
-// visibleText returns at most most characters of a text, with everything that would be
-// invisible, or would change how its surroundings look, as something to be seen: control
-// characters as their pictures, and directions, joiners and private ones by number. A line
-// that ends has a sign of it.
+// visibleText returns a text with everything that would be invisible, or would change how
+// its surroundings look, as something to be seen: control characters as their pictures,
+// and directions, joiners and private ones by number. A line that ends has a sign of it.
+// What is shown is cut off at most characters.
 func visibleText(text string, most int) string {
 	var b strings.Builder
 	n, marks := 0, 0
 	for _, r := range text {
-		if n++; n > most {
+		if n >= most {
 			b.WriteString("…")
 			break
 		}
 		if !unicode.Is(unicode.M, r) {
 			marks = 0
-		} else if marks++; n == 1 {
+		} else if marks++; n == 0 {
 			b.WriteRune('◌')
 		}
+		n++
 		switch {
 		case r == '\n':
 			b.WriteString("⏎\n")
@@ -37,6 +38,7 @@ func visibleText(text string, most int) string {
 		case r == 0x7f:
 			b.WriteRune('␡')
 		case !unicode.IsGraphic(r) || marks > maxCombining:
+			n += len("<U+0000>") - 1
 			fmt.Fprintf(&b, "⟨U+%04X⟩", r)
 		default:
 			b.WriteRune(r)

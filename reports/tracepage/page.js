@@ -89,7 +89,8 @@ function show(row, n) {
   const visible = row.first >= 0 && row.first <= n;
   if (!row.element) {
     if (!visible) return;
-    row.element = document.createElement("span");
+    row.element = document.createElement("div");
+    add(row.element, "span", row.block, "block").title = `block ${row.block}, positions ${row.block * data.block} to ${row.block * data.block + data.block - 1}`;
     for (const cell of row.cells) {
       cell.element = add(row.element, "span");
       cell.element.cell = cell;
@@ -125,11 +126,16 @@ function go(n) {
   for (const curve of curves) curve(n);
   forward(s);
   detail();
-  follow(row);
+  if (!following) following = requestAnimationFrame(follow);
 }
 
-// follow scrolls the tokens so that a row can be seen.
-function follow(row) {
+// follow scrolls the tokens so that the row of the step can be seen: once a frame, since it
+// makes the browser lay out what changed.
+let following = 0;
+
+function follow() {
+  following = 0;
+  const row = rows[steps[now].r];
   const pane = $("tokens"), box = pane.getBoundingClientRect(), r = row.element.getBoundingClientRect();
   if (r.bottom > box.bottom) pane.scrollTop += r.bottom - box.bottom + 8;
   else if (r.top < box.top) pane.scrollTop -= box.top - r.top + 8;
@@ -247,7 +253,7 @@ function play(on) {
     if (now === total - 1) go(0);
     timer = setTimeout(tick, 1000 / $("speed").value);
   }
-  $("play").textContent = timer ? "⏸\uFE0E" : "▶\uFE0E";
+  $("play").textContent = timer ? "▮▮" : "▶\uFE0E";
   $("play").setAttribute("aria-label", timer ? "pause" : "play");
   $("at").setAttribute("aria-live", timer ? "off" : "polite");
 }
