@@ -100,6 +100,9 @@ func look(t *testing.T, address string) *shown {
 					continue
 				}
 				for cell := range row.ChildNodes() {
+					if cell.Type == html.TextNode {
+						s.tokens += cell.Data
+					}
 					if attribute(cell, "class") == "block" {
 						continue
 					}
@@ -134,6 +137,7 @@ func after(trace *reports.Trace, c *pageContents, step int) (tokens string, mask
 	for i, id := range c.IDs {
 		pieces[id] = c.Pieces[i]
 	}
+	pieces[trace.Header.EOS] = "∎"
 	last := map[int]*reports.TraceStep{}
 	for i := range trace.Steps[:step] {
 		last[trace.Steps[i].Block] = &trace.Steps[i]

@@ -67,6 +67,9 @@ func longTrace(tokens int) *reports.Trace {
 				}
 				p := 1 - rng.Float32()*rng.Float32()
 				id := int32(10 + rng.IntN(2000))
+				if len(answer)+block > tokens && i > 20 { // the last block is filled with ends
+					id = eos
+				}
 				s.Stats[i] = &reports.TracePrediction{Token: id, Text: text(id), Prob: p, Second: (1 - p) * rng.Float32(), Entropy: 3 * (1 - p)}
 				if p > 0.9 || left == 1 {
 					now[i], s.Wrote[i] = id, true

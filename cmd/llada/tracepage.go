@@ -15,9 +15,8 @@ func (e *env) traceCommand() *cli.Command {
 		Name:  "trace",
 		Usage: "make a page of a recorded generation, to look at it step by step",
 		UsageText: "llada trace FILE --out PAGE.html\n\n" +
-			"Example: llada run --model model.gguf --prompt 'What is 6 times 7?' --trace answer.jsonl.gz\n" +
-			"         llada trace answer.jsonl.gz --out answer.html\n\n" +
-			"FILE is what --trace of llada run wrote; of one that was interrupted, or is still written, the page has what there is.\n" +
+			"Example: llada trace answer.jsonl.gz --out answer.html\n\n" +
+			"FILE is what llada run --trace FILE wrote; of one that was interrupted, or is still written, the page has what there is.\n" +
 			"The page is one file that needs no network. Flags may follow FILE.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "out", Usage: "`FILE` for the page"},

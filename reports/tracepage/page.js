@@ -71,11 +71,19 @@ function draw(cell, n) {
   if (k < 0 || cell.piece[k] < 0) {
     e.textContent = "░";
     e.className = name + " mask";
+    cell.tail.data = "";
     return;
   }
   const at = cell.at[k], kind = cell.kind[k], p = predicted(cell, at);
-  e.textContent = data.pieces[cell.piece[k]];
-  if (cell.piece[k] === data.end) name += " end";
+  // The end of a line is outside of the element, which it would divide; ends of the answer,
+  // which often fill the rest of a block, are short.
+  const text = data.pieces[cell.piece[k]], line = text.endsWith("\n");
+  e.textContent = line ? text.slice(0, -1) : text;
+  cell.tail.data = line ? "\n" : "";
+  if (cell.piece[k] === data.end) {
+    e.textContent = "∎";
+    name += " end";
+  }
   if (kind === GIVEN) name += " given";
   else name += " w" + Math.min(4, Math.floor(5 * steps[at].n / (cell.row.last + 1)));
   if (p) name += " c" + confidences.findIndex(([below]) => p.prob < below);
@@ -94,6 +102,8 @@ function show(row, n) {
     for (const cell of row.cells) {
       cell.element = add(row.element, "span");
       cell.element.cell = cell;
+      cell.tail = document.createTextNode("");
+      row.element.append(cell.tail);
       draw(cell, n);
     }
     // Rows are seen in their order.
@@ -284,6 +294,7 @@ function colour(by) {
   key.textContent = "";
   const names = by === "when" ? times.map((name, i) => ["w" + i, name]) : confidences.map(([, name], i) => ["c" + i, name]).reverse();
   key.className = by;
+  add(key, "span", by === "when" ? "decided in the" : "probability");
   for (const [name, text] of names) add(key, "span", text, "t " + name);
   add(key, "span", "░", "t mask");
   add(key, "span", "mask");
