@@ -16,6 +16,7 @@ const (
 	maxPageCells   = 50_000    // positions
 	maxPageItems   = 600_000   // predictions and changes
 	maxPageExperts = 2_000_000 // numbers of experts
+	maxPageLayers  = 512       // no model has more
 	maxPageText    = 100_000   // characters of the prompt, and of the answer
 	maxPagePiece   = 64        // characters of a token
 	maxPagePieces  = 2_000_000 // characters of all tokens
@@ -96,7 +97,7 @@ func newPageData(t *Trace) (*pageData, int) {
 				b.texts[p.Token] = p.Text
 			}
 		}
-		experts += len(t.Steps[i].Experts)
+		experts += min(len(t.Steps[i].Experts), maxPageLayers)
 	}
 	b.ended()
 	if b.all = predictions <= maxPageItems; !b.all {
@@ -163,7 +164,7 @@ func (b *pageBuilder) step(s *TraceStep, experts bool) bool {
 		to.Zone = 1
 	}
 	if experts {
-		for _, n := range s.Experts {
+		for _, n := range s.Experts[:min(len(s.Experts), maxPageLayers)] {
 			to.Experts = append(to.Experts, min(max(n, 0), 1<<20))
 		}
 	}
@@ -254,7 +255,8 @@ func (b *pageBuilder) facts(tokens int) {
 	}
 }
 
-// settings lists the settings by name, each with its value as JSON.
+// settings lists the settings by name, each with its value as JSON. Those that people
+// change are in the head too.
 func (b *pageBuilder) settings() {
 	var all map[string]json.RawMessage
 	if json.Unmarshal(b.trace.Header.Settings, &all) != nil {
@@ -265,7 +267,11 @@ func (b *pageBuilder) settings() {
 		if len(b.page.Settings) == 100 || json.Compact(&value, all[name]) != nil {
 			return
 		}
-		b.page.Settings = append(b.page.Settings, [2]string{visibleLine(name, maxPageLine), visibleLine(value.String(), maxPageLine)})
+		setting := [2]string{visibleLine(name, maxPageLine), visibleLine(value.String(), maxPageLine)}
+		b.page.Settings = append(b.page.Settings, setting)
+		if name == "steps" || name == "threshold" || name == "temperature" {
+			b.page.Facts = append(b.page.Facts, setting)
+		}
 	}
 }
 

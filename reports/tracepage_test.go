@@ -179,6 +179,7 @@ func TestTracePage(t *testing.T) {
 	require.Len(t, c.Steps, len(trace.Steps))
 	assert.Contains(t, c.Facts, [2]string{"tokens", "500"})
 	assert.Contains(t, c.Facts, [2]string{"forwards", fmt.Sprint(len(trace.Steps))})
+	assert.Contains(t, c.Facts, [2]string{"threshold", "0.95"})
 	assert.Equal(t, [][2]string{{"policy", `{"name":"</script>\u202e"}`}, {"steps", "32"}, {"threshold", "0.95"}}, c.Settings[:3])
 
 	state := map[int][]int32{}
@@ -296,10 +297,15 @@ func TestTracePageBounds(t *testing.T) {
 	assert.Equal(t, fmt.Sprintf("The trace has %d steps: the page has the first %d.", len(wide.Steps), written.Steps), written.Notices[0])
 	assert.Equal(t, 60_000, written.Tokens)
 
+	layers := example()
+	layers.Steps[0].Experts = make([]int, 100_000)
+	_, c = page(t, layers)
+	assert.Len(t, c.Steps[0].Experts, 512)
+
 	many := example()
-	many.Header.Block = 2000
-	step := reports.TraceStep{Tokens: slices.Repeat([]int32{9}, 2000), Wrote: make([]bool, 2000), Stats: slices.Repeat([]*reports.TracePrediction{{Token: 3}}, 2000), Experts: make([]int, 5000)}
-	many.Steps = slices.Repeat([]reports.TraceStep{step}, 450)
+	many.Header.Block = 200
+	step := reports.TraceStep{Tokens: slices.Repeat([]int32{9}, 200), Wrote: make([]bool, 200), Stats: slices.Repeat([]*reports.TracePrediction{{Token: 3}}, 200), Experts: make([]int, 5000)}
+	many.Steps = slices.Repeat([]reports.TraceStep{step}, 4500)
 	b.Reset()
 	written, err = many.WritePage(&b)
 	require.NoError(t, err)
@@ -307,8 +313,8 @@ func TestTracePageBounds(t *testing.T) {
 		"The trace has 900000 predictions: only those of tokens that their step decided are here.",
 		"The trace has too many numbers of experts: they are not here.",
 	}, written.Notices)
-	assert.Equal(t, 450, written.Steps)
-	assert.Less(t, b.Len(), 100_000)
+	assert.Equal(t, 4500, written.Steps)
+	assert.Less(t, b.Len(), 300_000)
 }
 
 // TestTracePageSize: a page of 5 000 tokens can be sent to somebody.

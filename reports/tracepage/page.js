@@ -300,6 +300,7 @@ function colour(by) {
   add(key, "span", "mask");
   add(key, "span", "written by this step", "t new");
   add(key, "span", "edited", "t edited");
+  add(key, "span", "∎ end", "t end");
 }
 
 const keys = {
@@ -350,7 +351,7 @@ function start() {
     for (const v of s.x || []) mostExperts = Math.max(mostExperts, v);
     layers = Math.max(layers, (s.x || []).length);
   }
-  for (let i = 0; i < Math.min(layers, 512); i++) {
+  for (let i = 0; i < layers; i++) {
     const element = add($("experts"), "div"), bar = add(add(element, "div", undefined, "track"), "div", undefined, "bar");
     bars.push({element, bar, number: add(element, "span", "")});
   }
