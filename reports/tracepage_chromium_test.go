@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -178,13 +179,17 @@ func TestTracePageInChromium(t *testing.T) {
 	check(look(t, address+"#step=12"), 12)
 	check(look(t, address+"#step=99999"), last)
 
+	second := slices.IndexFunc(trace.Steps, func(s reports.TraceStep) bool { return s.Block == 2 })
+	zone := 1 + slices.IndexFunc(trace.Steps[1:], func(s reports.TraceStep) bool { return s.Zone })
+	require.Positive(t, min(second, zone))
 	for _, k := range []struct {
 		keys []string
 		step int
 	}{
 		{[]string{"Home", "ArrowRight", "ArrowRight", "ArrowLeft", "ArrowRight"}, 3},
 		{[]string{"Home", "ArrowLeft", "End", "ArrowLeft", "c"}, last - 1},
-		{[]string{"End", "Home", "End", "ArrowRight"}, last},
+		{[]string{"End", "Home", "PageDown", "PageDown", "PageUp"}, second + 1},
+		{[]string{"Home", "z"}, zone + 1},
 		{[]string{"Home", " "}, last}, // played to the end
 	} {
 		script := "document.getElementById('speed').value = 60; for (const key of ['" + strings.Join(k.keys, "','") + "']) document.getElementById('slider').dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true}));"
