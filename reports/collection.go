@@ -31,8 +31,8 @@ type Result[T any] struct {
 // Problem is a file that cannot be read as the result that it seems to be, or what is
 // missing in one that can.
 type Problem struct {
-	Path string
-	Text string // one line
+	Path string `json:"path"`
+	Text string `json:"text"` // one line
 }
 
 // maxProblem bounds the text of a problem in characters.

@@ -35,6 +35,31 @@ func TestReportUsage(t *testing.T) {
 	assert.Empty(t, files(t, dir), "nothing is written where nothing is to be said")
 }
 
+// What a command keeps is what a report shows.
+func TestReport(t *testing.T) {
+	in, out := t.TempDir(), filepath.Join(t.TempDir(), "page")
+	done(t, "bench --tests step -r 1 --model "+models.tiny+" --out "+filepath.Join(in, "bench.json"))
+	require.NoError(t, os.WriteFile(filepath.Join(in, "newer.json"), []byte(`{"bench": 99}`), 0o666))
+	o := llada(t, "report --in "+in+" --out "+out+" --title Steps")
+	require.NoError(t, o.err)
+	assert.Contains(t, o.stderr, "newer.json: ")
+	assert.Equal(t, filepath.Join(out, "report.html"), strings.Split(o.stdout, "\n")[0])
+	assert.Len(t, strings.Fields(o.stdout), len(files(t, out)))
+	for _, name := range []string{"report.html", "report.md"} {
+		text, err := os.ReadFile(filepath.Join(out, name))
+		require.NoError(t, err)
+		for _, want := range []string{"Steps", "tiny.gguf", "step32", "newer.json", "no sweep"} {
+			assert.Contains(t, string(text), want)
+		}
+	}
+	list := document[struct {
+		Files    []string          `json:"files"`
+		Problems []reports.Problem `json:"problems"`
+	}](t, "report --json --in "+in+" --out "+out)
+	assert.Equal(t, strings.Fields(o.stdout), list.Files)
+	assert.Len(t, list.Problems, 1)
+}
+
 func TestWriteReport(t *testing.T) {
 	c := &reports.Collection{Title: "A title", Benches: []reports.Result[reports.Bench]{{Path: "bench.json", Value: &reports.Bench{
 		Tests: []reports.Test{{Model: "m.gguf", Type: "llada2 4M Q8_0", Name: "step32", Kind: "step", Forward: reports.Spread{N: 1, Median: 5e6}}},
