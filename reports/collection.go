@@ -19,6 +19,8 @@ type Collection struct {
 	Traces        []Result[Trace]
 	Comparisons   []Result[Comparison] // of compare
 
+	History *History // nil for none: it is of other folders, see ReadHistory
+
 	Problems []Problem
 }
 

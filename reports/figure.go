@@ -105,6 +105,9 @@ func (c *Collection) Figures() []*Figure {
 			all = append(all, f)
 		}
 	}
+	if c.History != nil {
+		all = append(all, c.History.Figures()...)
+	}
 	return all
 }
 

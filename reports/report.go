@@ -66,6 +66,8 @@ func NewReport(c *Collection) *Report {
 	}{
 		{"Speed", sections(c.Benches, benchSections)},
 		{"Accuracy", sections(c.Evals, evalSections)},
+		{"Comparisons", sections(c.Comparisons, comparisonSections)},
+		{"Over time", historySections(c.History)},
 		{"Settings", sections(c.Sweeps, sweepSections)},
 		{"Divergence from a reference", sections(c.Divergences, divergenceSections)},
 		{"Files that were made", sections(c.Conversions, conversionSections)},

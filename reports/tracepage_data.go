@@ -80,7 +80,7 @@ func newPageData(t *Trace) (*pageData, int) {
 	b := &pageBuilder{
 		trace: t, texts: map[int32]string{}, pieces: map[int32]int{}, rows: map[int]int{},
 		page: &pageData{
-			Title: visibleLine(t.Header.Model, maxPageLine), Block: t.Header.Block, End: -1,
+			Title: shownLine(t.Header.Model, maxPageLine), Block: t.Header.Block, End: -1,
 			Prompt: visibleText(t.Header.Prompt, maxPageText),
 			// Empty lists, for a script, are not null.
 			Facts: [][2]string{}, Settings: [][2]string{}, Notices: []string{}, Pieces: []string{}, IDs: []int32{}, Rows: [][2]int{}, Steps: []pageStep{},
@@ -132,7 +132,7 @@ func (b *pageBuilder) ended() {
 	case end == nil:
 		b.notice("The trace has no end: the program was stopped, or still writes. It is shown as far as it goes.")
 	case end.Error != "":
-		b.notice("The generation ended with an error: %s", visibleLine(end.Error, maxPageLine))
+		b.notice("The generation ended with an error: %s", shownLine(end.Error, maxPageLine))
 	case end.End == "interrupted":
 		b.notice("The generation was interrupted: it is shown as far as it goes.")
 	}
@@ -250,7 +250,7 @@ func (b *pageBuilder) facts(tokens int) {
 		{"prompt", fmt.Sprintf("%d tokens", len(h.PromptIDs))}, {"kernels", h.Kernels}, {"threads", strconv.Itoa(h.Threads)}, {"program", h.Program},
 	} {
 		if f[1] != "" {
-			b.page.Facts = append(b.page.Facts, [2]string{f[0], visibleLine(f[1], maxPageLine)})
+			b.page.Facts = append(b.page.Facts, [2]string{f[0], shownLine(f[1], maxPageLine)})
 		}
 	}
 }
@@ -267,7 +267,7 @@ func (b *pageBuilder) settings() {
 		if len(b.page.Settings) == 100 || json.Compact(&value, all[name]) != nil {
 			return
 		}
-		setting := [2]string{visibleLine(name, maxPageLine), visibleLine(value.String(), maxPageLine)}
+		setting := [2]string{shownLine(name, maxPageLine), shownLine(value.String(), maxPageLine)}
 		b.page.Settings = append(b.page.Settings, setting)
 		if name == "steps" || name == "threshold" || name == "temperature" {
 			b.page.Facts = append(b.page.Facts, setting)

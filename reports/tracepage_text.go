@@ -47,7 +47,7 @@ func visibleText(text string, most int) string {
 	return b.String()
 }
 
-// visibleLine is visibleText without lines.
-func visibleLine(text string, most int) string {
+// shownLine is visibleText without lines.
+func shownLine(text string, most int) string {
 	return strings.ReplaceAll(visibleText(text, most), "\n", "")
 }

@@ -27,13 +27,14 @@ func (e *env) reportCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "report",
 		Usage: "make pages and files for CI from the results in a folder",
-		UsageText: "llada report --in DIR --out DIR [--format LIST] [--title TEXT]\n\n" +
+		UsageText: "llada report (--in DIR | --history DIR) --out DIR [--format LIST] [--title TEXT]\n\n" +
 			"Example: llada report --in results --out page\n" +
 			"         llada report --in results --out page --format html --title 'LLaDA2.0-mini on two cores'\n\n" +
 			"Results are what bench, sweep, eval, kld, verify, convert and quantize keep, and traces of run, in DIR and in the folders in it.\n" +
 			"What is damaged, interrupted or not there is named in the report. md refers to the figures, so svg comes with it.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "in", Usage: "`DIR` with results"},
+			&cli.StringFlag{Name: "history", Usage: "`DIR` of folders of results, each of one commit or day: how figures went over them"},
 			&cli.StringFlag{Name: "out", Usage: "write to `DIR`, which is made if it is not there"},
 			&cli.StringSliceFlag{Name: "format", Usage: "`LIST` of " + strings.Join(reportForms(), ", "), DefaultText: "md,html,svg"},
 			&cli.StringFlag{Name: "title", Usage: "`TEXT` above the report", DefaultText: "what was measured"},
@@ -47,8 +48,13 @@ func (e *env) report(c *cli.Context) error {
 	if err := arguments(c, 0, ""); err != nil {
 		return err
 	}
-	if err := needFlags(c, "in", "out"); err != nil {
+	if err := needFlags(c, "out"); err != nil {
 		return err
+	}
+	if !c.IsSet("history") || c.IsSet("in") {
+		if err := needFlags(c, "in"); err != nil {
+			return err
+		}
 	}
 	forms := []string{"md", "html", figureForm}
 	if c.IsSet("format") {
@@ -62,12 +68,9 @@ func (e *env) report(c *cli.Context) error {
 			return usagef("--format: %.40q is not one of %s", form, strings.Join(reportForms(), ", "))
 		}
 	}
-	collection, err := reports.Collect(c.String("in"))
+	collection, err := collect(c)
 	if err != nil {
 		return err
-	}
-	if collection.Empty() {
-		return fmt.Errorf("%s: no results are in it", c.String("in"))
 	}
 	collection.Title = c.String("title")
 	messages := io.Writer(e.stdout)
@@ -91,6 +94,34 @@ func (e *env) report(c *cli.Context) error {
 		fmt.Fprintln(e.stdout, path)
 	}
 	return nil
+}
+
+// collect reads the results that the flags name.
+func collect(c *cli.Context) (*reports.Collection, error) {
+	collection := new(reports.Collection)
+	if dir := c.String("in"); dir != "" {
+		var err error
+		if collection, err = reports.Collect(dir); err != nil {
+			return nil, err
+		}
+		if collection.Empty() {
+			return nil, fmt.Errorf("%s: no results are in it", dir)
+		}
+	}
+	if c.IsSet("history") {
+		if err := needFlags(c, "history"); err != nil {
+			return nil, err
+		}
+		h, err := reports.ReadHistory(c.String("history"))
+		if err != nil {
+			return nil, err
+		}
+		if len(h.Points) == 0 {
+			return nil, fmt.Errorf("%s: no folder in it has results", c.String("history"))
+		}
+		collection.History = h
+	}
+	return collection, nil
 }
 
 // writeReport writes a collection in some forms into dir, each file when it is complete.
