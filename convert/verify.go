@@ -125,6 +125,7 @@ type Verification struct {
 	SHA256   string        `json:"sha256"`  // of the tensors' digests, as bytes, one after the other
 	Experts  int           `json:"experts"` // matrices of routed experts that were compared
 	Faults   int           `json:"faults"`  // findings that are faults
+	RelRMS   float64       `json:"rel_rms"` // of all weights that were compared, as in Errors
 	Findings []Finding     `json:"findings"`
 	Tensors  []TensorCheck `json:"tensors"` // in the file's order
 
@@ -190,9 +191,13 @@ func (v *verifier) result() *Verification {
 	for _, g := range v.groups {
 		r.Findings = append(r.Findings, g.findings...)
 	}
+	var all tally
 	for i := range v.file.Tensors {
 		t := &v.file.Tensors[i]
 		parts, known := v.places[t.Name]
+		for _, p := range parts {
+			all.add(&p.tally, 0)
+		}
 		if !known {
 			r.Findings = append(r.Findings, Finding{
 				Severity: Fault, Tensor: t.Name, Layer: -1, Expert: -1, Kind: KindExtra,
@@ -203,6 +208,7 @@ func (v *verifier) result() *Verification {
 			r.Experts += len(parts)
 		}
 	}
+	r.RelRMS = all.errors().RelRMS
 	for _, f := range r.Findings {
 		if f.Severity == Fault {
 			r.Faults++

@@ -69,18 +69,17 @@ func (e *Eval) markdown(w io.Writer) error {
 	if err := columnsTable(e.evalColumns(), e.Tasks).Markdown(w); err != nil {
 		return err
 	}
-	if err := e.extractorsTable(w); err != nil {
-		return err
-	}
-	if err := e.publishedTable(w); err != nil {
-		return err
+	for _, table := range []*Table{e.extractors(), e.publishedFigures()} {
+		if err := furtherTable(w, table); err != nil {
+			return err
+		}
 	}
 	return writeNotes(w, "build: "+e.Program.describe(), e.notes())
 }
 
-// extractorsTable shows how many answers each extractor has right, if there is one to
-// choose.
-func (e *Eval) extractorsTable(w io.Writer) error {
+// extractors is the table of how many answers each extractor has right, if there is one
+// to choose.
+func (e *Eval) extractors() *Table {
 	table := &Table{Header: []string{"task", "extractor", "found", "correct", "of all", ""}, Right: []int{2, 3, 4}}
 	for i := range e.Tasks {
 		t := &e.Tasks[i]
@@ -97,11 +96,11 @@ func (e *Eval) extractorsTable(w io.Writer) error {
 			})
 		}
 	}
-	return furtherTable(w, table)
+	return table
 }
 
-// publishedTable shows published figures beside ours.
-func (e *Eval) publishedTable(w io.Writer) error {
+// publishedFigures is the table of published figures beside ours.
+func (e *Eval) publishedFigures() *Table {
 	table := &Table{Header: []string{"task", "published", "accuracy", "n", "here", "p", "", "source"}, Right: []int{2, 3, 4, 5}}
 	for i := range e.Tasks {
 		t := &e.Tasks[i]
@@ -115,7 +114,7 @@ func (e *Eval) publishedTable(w io.Writer) error {
 			})
 		}
 	}
-	return furtherTable(w, table)
+	return table
 }
 
 // furtherTable writes a table under another, if it has rows.

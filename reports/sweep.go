@@ -188,6 +188,11 @@ func (s *Sweep) markdown(w io.Writer) error {
 	if err := columnsTable(s.sweepColumns(), s.Cells).Markdown(w); err != nil {
 		return err
 	}
+	return writeNotes(w, "build: "+s.Program.describe(), s.notes())
+}
+
+// notes are what is said of all cells.
+func (s *Sweep) notes() []string {
 	quality := "same tokens"
 	if s.Judged {
 		quality = "right answers"
@@ -205,5 +210,5 @@ func (s *Sweep) markdown(w io.Writer) error {
 	for _, warning := range slices.Concat(s.Machine.Warnings, s.Warnings) {
 		notes = append(notes, "warning: "+warning)
 	}
-	return writeNotes(w, "build: "+s.Program.describe(), notes)
+	return notes
 }

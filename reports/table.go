@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/mattn/go-runewidth"
 	"github.com/olekukonko/tablewriter"
 	"github.com/olekukonko/tablewriter/renderer"
 	"github.com/olekukonko/tablewriter/tw"
@@ -16,11 +17,24 @@ type Table struct {
 	Header []string
 	Rows   [][]string // as long as Header
 	Right  []int      // columns aligned to the right
+
+	// Width is how many columns of characters Text may use; 0 for any number. In a table
+	// that is wider, text is shortened, and then columns are left out: those of the least
+	// priority, and of equal ones the last. Priority has a number for each column; empty:
+	// all are equal. The first column always stays.
+	Width    int
+	Priority []int
 }
 
-// Text draws the table with lines, for a terminal. A cell may have several lines.
+// Text draws the table with lines, for a terminal. A cell may have several lines. Under it
+// stands which columns were left out.
 func (t *Table) Text(w io.Writer) error {
-	return t.render(w, plainText)
+	fitting, left := t.fit()
+	if err := fitting.render(w, plainText); err != nil || len(left) == 0 {
+		return err
+	}
+	_, err := io.WriteString(w, runewidth.Wrap("left out: "+strings.Join(left, ", "), t.Width)+"\n")
+	return err
 }
 
 // Markdown writes the table as GitHub's markdown.
@@ -58,10 +72,10 @@ func escaped(cells []string, escape func(string) string) []string {
 	return out
 }
 
-// plainText shows control characters as dots.
+// plainText shows control characters as dots, and those that reorder text.
 func plainText(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r != '\n' && unicode.IsControl(r) {
+		if r != '\n' && unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) {
 			return '·'
 		}
 		return r

@@ -21,6 +21,7 @@ func (e *env) convertCommand() *cli.Command {
 			&cli.IntFlag{Name: "mask-id", Usage: "`ID` of the mask token, for a checkpoint without tokenizer", DefaultText: "config.json's"},
 			&cli.IntFlag{Name: "eos-id", Usage: "`ID` of the end token, for a checkpoint without tokenizer", DefaultText: "config.json's"},
 			&cli.BoolFlag{Name: "json", Usage: "print what was written as JSON"},
+			reportFlag(),
 		}, recipeFlags(convertTarget)...),
 		Action: e.convert,
 	}
@@ -34,6 +35,7 @@ func (e *env) convert(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	defer w.close()
 	w.opt.AllowNonFinite = c.Bool("allow-nonfinite")
 	w.opt.MaskID, w.opt.EOSID = idFlag(c, "mask-id"), idFlag(c, "eos-id")
 	checkpoint, err := convert.Open(c.String("from"))

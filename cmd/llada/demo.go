@@ -15,16 +15,18 @@ import (
 	"lladakit/internal/tiny"
 	"lladakit/internal/tokenizer"
 	"lladakit/quant"
+	"lladakit/reports"
 	"lladakit/runtime"
 )
 
 func (e *env) demoCommand() *cli.Command {
 	return &cli.Command{
-		Name:      "demo",
-		Usage:     "convert, run and evaluate the embedded tiny checkpoint, offline",
-		UsageText: "llada demo [--out DIR]\n\nExample: llada demo --out /tmp/llada-demo",
-		Flags:     []cli.Flag{&cli.StringFlag{Name: "out", Usage: "keep the checkpoint, the GGUF files and the answers in `DIR`"}},
-		Action:    e.demo,
+		Name:  "demo",
+		Usage: "convert, run, bench and evaluate the embedded tiny checkpoint, offline, and report on it",
+		UsageText: "llada demo [--out DIR]\n\nExample: llada demo --out /tmp/llada-demo\n\n" +
+			"It ends with report.html and report.md: in DIR, or else in a new folder among the system's temporary ones, which stays.",
+		Flags:  []cli.Flag{&cli.StringFlag{Name: "out", Usage: "keep the checkpoint, the GGUF files and all results in `DIR`"}},
+		Action: e.demo,
 	}
 }
 
@@ -34,7 +36,7 @@ func (e *env) demo(c *cli.Context) error {
 	}
 	dir := c.String("out")
 	if dir == "" {
-		temporary, err := os.MkdirTemp("", "llada-demo-")
+		temporary, err := os.MkdirTemp("", "llada-demo-work-")
 		if err != nil {
 			return err
 		}
@@ -48,7 +50,41 @@ func (e *env) demo(c *cli.Context) error {
 	if err := e.demoRun(c.Context, paths[0]); err != nil {
 		return err
 	}
-	return e.demoEval(c.Context, dir, paths)
+	results, err := e.demoResults(c.Context, dir, paths)
+	if err != nil {
+		return err
+	}
+	return e.demoReport(results, c.String("out"))
+}
+
+// demoResults measures all that is to be reported.
+//
+// Note: the results are collected here, and not from the folder: it may have others.
+func (e *env) demoResults(ctx context.Context, dir string, paths []string) (*reports.Collection, error) {
+	c := new(reports.Collection)
+	measured, err := e.demoBench(ctx, dir, paths)
+	if err != nil {
+		return nil, err
+	}
+	c.Benches = append(c.Benches, reports.Result[reports.Bench]{Path: demoBenchFile, Value: measured})
+	runs, err := e.demoEval(ctx, dir, paths)
+	if err != nil {
+		return nil, err
+	}
+	for _, run := range runs {
+		c.Evals = append(c.Evals, reports.Result[reports.Run]{Path: filepath.Base(run.Path), Value: run})
+	}
+	swept, err := e.demoSweep(ctx, dir, paths)
+	if err != nil {
+		return nil, err
+	}
+	c.Sweeps = append(c.Sweeps, reports.Result[reports.Sweep]{Path: demoSweepFile, Value: swept})
+	recorded, err := e.demoTrace(ctx, dir, paths[0])
+	if err != nil {
+		return nil, err
+	}
+	c.Traces = append(c.Traces, reports.Result[reports.Trace]{Path: demoTraceFile, Value: recorded})
+	return c, nil
 }
 
 // demoRun has one problem of each kind answered.

@@ -20,7 +20,7 @@ const demoDocuments = 40
 
 // demoEval evaluates the models and compares the second with the first. Without a sandbox
 // it leaves out the coding problems.
-func (e *env) demoEval(ctx context.Context, dir string, paths []string) error {
+func (e *env) demoEval(ctx context.Context, dir string, paths []string) ([]*reports.Run, error) {
 	opt := eval.Options{
 		Limit: demoDocuments, Data: map[string]*datasets.Data{}, Judges: 2, Resume: true, // a demo into the same folder finds its answers there
 		Program: thisProgram(), Machine: bench.ThisMachine(), Command: e.args,
@@ -35,10 +35,10 @@ func (e *env) demoEval(ctx context.Context, dir string, paths []string) error {
 	for _, name := range names {
 		task, err := eval.Find(name)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if opt.Data[task.Data], err = datasets.Open(ctx, task.Data, datasets.Options{Offline: true}); err != nil {
-			return err
+			return nil, err
 		}
 		opt.Tasks = append(opt.Tasks, task)
 	}
@@ -47,15 +47,15 @@ func (e *env) demoEval(ctx context.Context, dir string, paths []string) error {
 		opt.Dir = strings.TrimSuffix(path, ".gguf") + "-eval"
 		run, err := demoRunOf(ctx, path, opt)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		runs = append(runs, run)
 	}
 	c, err := reports.Compare(runs[0], runs[1], nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return e.demoComparison(c)
+	return runs, e.demoComparison(c)
 }
 
 // demoRunOf evaluates one model.

@@ -3,6 +3,9 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -21,19 +24,33 @@ func TestDemo(t *testing.T) {
 		`\n│ finish +│ +eos │ +eos │\n`,
 		`\n│ tiny-gsm8k +│ +40 │ +\d+ \(.* to .* %\) │ +\d+ \(.* to .* %\) │`,
 		`\n│ tokens per forward +│ +\d+\.\d\d │ +\d+\.\d\d │\n`,
+		`\n│ tiny-q8_0 +│ step32 +│ +\d+ │ +│ +\d+\.\d\d │\n`,
+		`\n` + regexp.QuoteMeta(dir) + `/report\.html\n` + regexp.QuoteMeta(dir) + `/report\.md\n`,
 	} {
 		assert.Regexp(t, want, o.stdout)
 	}
-	assert.Equal(t, []string{"tiny", "tiny-q4_0-eval", "tiny-q4_0.gguf", "tiny-q8_0-eval", "tiny-q8_0.gguf"}, files(t, dir))
+	kept := slices.DeleteFunc(files(t, dir), func(name string) bool { return strings.HasSuffix(name, ".svg") })
+	assert.Equal(t, []string{"bench.json", "report.html", "report.md", "sweep.json", "tiny", "tiny-q4_0-eval", "tiny-q4_0.gguf", "tiny-q8_0-eval", "tiny-q8_0.gguf", "trace.jsonl"}, kept)
+	for _, name := range []string{"report.html", "report.md"} {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		require.NoError(t, err)
+		for _, want := range []string{"What llada demo measured", "tiny-q4_0.gguf", "tiny-gsm8k", "step32", "no result of HumanEval"} {
+			assert.Contains(t, string(text), want)
+		}
+	}
 	done(t, "run --ids 1 --gen-length 8 --model "+filepath.Join(dir, "tiny-q8_0.gguf"))
 }
 
-// Without --out nothing stays.
+// Without --out only the report stays.
 func TestDemoTemporary(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
-	done(t, "demo")
-	assert.Empty(t, files(t, dir))
+	out := done(t, "demo")
+	left := files(t, dir)
+	require.Len(t, left, 1)
+	assert.Contains(t, out, filepath.Join(dir, left[0], "report.html")+"\n")
+	kept := slices.DeleteFunc(files(t, filepath.Join(dir, left[0])), func(name string) bool { return strings.HasSuffix(name, ".svg") })
+	assert.Equal(t, []string{"report.html", "report.md"}, kept)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), nil, 0o666))
 	assert.Equal(t, 3, llada(t, "demo --out "+filepath.Join(dir, "file")).code)
 }

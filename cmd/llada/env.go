@@ -25,9 +25,10 @@ func (e *env) json(v any) error {
 	return enc.Encode(v)
 }
 
-// table prints rows under a header; columns named in right are aligned there.
+// table prints rows under a header; columns named in right are aligned there. It is no
+// wider than the terminal.
 func (e *env) table(header []string, rows [][]string, right ...int) error {
-	return (&reports.Table{Header: header, Rows: rows, Right: right}).Text(e.stdout)
+	return (&reports.Table{Header: header, Rows: rows, Right: right, Width: e.stdout.columns}).Text(e.stdout)
 }
 
 // readText returns the text in a file, or on standard input for "-".

@@ -2,17 +2,21 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"lladakit/bench"
 	"lladakit/convert"
 	"lladakit/internal/gguf"
 	"lladakit/quant"
+	"lladakit/reports"
 )
 
 // fileWork is what convert and quantize share: a GGUF file is made of something,
@@ -21,6 +25,12 @@ type fileWork struct {
 	e      *env
 	opt    convert.Options
 	budget budget
+	report *newFile // nil without --report
+}
+
+// reportFlag is beside --out, which is the model.
+func reportFlag() cli.Flag {
+	return &cli.StringFlag{Name: "report", Usage: "`FILE` for what was written as JSON, as llada report reads it"}
 }
 
 // fileSource is what a GGUF file is made of.
@@ -59,32 +69,50 @@ func (e *env) newFileWork(c *cli.Context, target string) (_ *fileWork, err error
 		return nil, err
 	}
 	if c.IsSet("imatrix") {
-		w.opt.Importance, err = quant.OpenImportance(c.String("imatrix"))
+		if w.opt.Importance, err = quant.OpenImportance(c.String("imatrix")); err != nil {
+			return nil, err
+		}
 	}
+	switch {
+	case !c.IsSet("report"):
+	case c.Bool("dry-run"):
+		return nil, usagef("--report is for what was written, and --dry-run writes nothing")
+	case sameName(c.String("report"), c.String("out")):
+		return nil, usagef("--report and --out are the same file")
+	}
+	w.report, err = resultFile(c, "report", conversionInputs(c)...)
 	return w, err
+}
+
+// sameName reports whether two paths name one file, be it there or not.
+func sameName(a, b string) bool {
+	a, errA := filepath.Abs(a)
+	b, errB := filepath.Abs(b)
+	return errA == nil && errB == nil && a == b
+}
+
+// conversionInputs are the files that --report must not replace.
+func conversionInputs(c *cli.Context) []string {
+	from := c.String("from")
+	all := []string{from, c.String("imatrix"), c.String("recipe")}
+	entries, _ := os.ReadDir(from) // of a file it has none, and of what is not there opening will tell
+	for _, entry := range entries {
+		all = append(all, filepath.Join(from, entry.Name()))
+	}
+	return all
+}
+
+// close removes the file of the report if there is none.
+func (w *fileWork) close() {
+	if w.report != nil {
+		w.report.discard()
+	}
 }
 
 // made is what convert --json and quantize --json print.
 type made struct {
-	Files         []string  `json:"files"`
-	Recipe        string    `json:"recipe,omitempty"` // file with the formats that were chosen for a size
-	Bytes         int64     `json:"bytes"`
-	Type          string    `json:"type"`
-	Tensors       int       `json:"tensors"`
-	Weights       uint64    `json:"weights"`
-	BitsPerWeight float64   `json:"bits_per_weight"` // of the tensors
-	NonFinite     int64     `json:"nonfinite"`
-	Fallbacks     []string  `json:"fallbacks"` // tensors whose rows forced another format
-	Neutral       int       `json:"neutral_experts"`
-	Fit           *fit      `json:"fit,omitempty"`
-	Plan          []planned `json:"plan,omitempty"` // of a dry run
-	Seconds       float64   `json:"seconds"`
-}
-
-// fit says how good the formats are that were chosen for a size.
-type fit struct {
-	Error float64 `json:"error"` // expected, relative, summed over the matrices
-	Gap   float64 `json:"gap"`   // at most this share of it could be saved by other choices
+	reports.Conversion
+	Plan []planned `json:"plan,omitempty"` // of a dry run
 }
 
 type planned struct {
@@ -96,7 +124,10 @@ type planned struct {
 
 func (w *fileWork) do(c *cli.Context, src fileSource) error {
 	start := time.Now()
-	out := made{Fallbacks: []string{}}
+	out := made{Conversion: reports.Conversion{
+		Program: thisProgram(), Machine: bench.ThisMachine(), Command: w.e.args, Started: now(), Source: c.String("from"),
+		Files: []string{}, Fallbacks: []string{},
+	}}
 	if w.budget != (budget{}) {
 		var err error
 		if out.Fit, err = w.fit(c.Context, src); err != nil {
@@ -111,8 +142,9 @@ func (w *fileWork) do(c *cli.Context, src fileSource) error {
 	}
 	w.warn(plan)
 	out.Type, out.Tensors, out.Weights = w.opt.Recipe.Target.String(), len(plan.Tensors), plan.Weights()
-	out.BitsPerWeight = 8 * float64(plan.Bytes()) / float64(plan.Weights())
+	out.Bits = 8 * float64(plan.Bytes()) / float64(plan.Weights())
 	out.Fallbacks, out.Neutral = append(out.Fallbacks, plan.Fallbacks...), plan.Neutral
+	out.Types = typeUses(plan.Tensors)
 	if c.Bool("dry-run") {
 		return w.printPlan(c, plan, &out)
 	}
@@ -124,15 +156,21 @@ func (w *fileWork) do(c *cli.Context, src fileSource) error {
 	if result.NonFinite > 0 {
 		fmt.Fprintf(w.e.stderr, "llada: warning: %d weights are not finite\n", result.NonFinite)
 	}
-	out.Files, out.Bytes, out.NonFinite = result.Paths, result.Bytes, result.NonFinite
+	out.Files, out.Bytes, out.NonFinite = result.Paths, uint64(result.Bytes), uint64(result.NonFinite)
 	if out.Fit != nil {
 		if out.Recipe, err = w.writeRecipe(c.String("out")); err != nil {
 			return err
 		}
 	}
 	out.Seconds = time.Since(start).Seconds()
+	if w.report != nil || c.Bool("json") {
+		if err := w.complete(c.Context, &out.Conversion); err != nil {
+			return err
+		}
+	}
+	failed := w.writeReport(&out.Conversion) // what was written is printed all the same
 	if c.Bool("json") {
-		return w.e.json(out)
+		return errors.Join(failed, w.e.json(out))
 	}
 	for _, path := range out.Files {
 		fmt.Fprintln(w.e.stdout, path)
@@ -141,12 +179,56 @@ func (w *fileWork) do(c *cli.Context, src fileSource) error {
 		fmt.Fprintln(w.e.stdout, out.Recipe)
 	}
 	fmt.Fprintf(w.e.stderr, "%d tensors, %d weights, %s, %.2f bits per weight, %.1f s\n",
-		out.Tensors, out.Weights, size(uint64(out.Bytes)), out.BitsPerWeight, out.Seconds)
+		out.Tensors, out.Weights, size(out.Bytes), out.Bits, out.Seconds)
+	return failed
+}
+
+// complete makes a whole result of what was written.
+func (w *fileWork) complete(ctx context.Context, out *reports.Conversion) error {
+	file, err := gguf.Open(out.Files[0])
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	out.Version = reports.ConversionVersion
+	if out.File, err = describeFile(ctx, file, true); err != nil {
+		return err
+	}
+	out.File.Type = out.Type
+	matrices, err := findExpertTypes(file)
+	if err != nil {
+		return err
+	}
+	out.Experts = expertsByLayer(matrices)
 	return nil
 }
 
+func (w *fileWork) writeReport(out *reports.Conversion) error {
+	if w.report == nil {
+		return nil
+	}
+	if err := out.Write(w.report, "json"); err != nil {
+		return err
+	}
+	err := w.report.commit()
+	w.report = nil
+	return err
+}
+
+// expertsByLayer puts the matrices of a layer together.
+func expertsByLayer(matrices []expertTypes) (all []reports.ExpertTypes) {
+	for _, m := range matrices {
+		if n := len(all); n == 0 || all[n-1].Layer != m.Layer {
+			all = append(all, reports.ExpertTypes{Layer: m.Layer})
+		}
+		row := &all[len(all)-1]
+		*map[string]*[]string{"gate": &row.Gate, "up": &row.Up, "down": &row.Down}[m.Matrix] = m.Types
+	}
+	return all
+}
+
 // fit replaces the recipe by one that keeps the budget.
-func (w *fileWork) fit(ctx context.Context, src fileSource) (*fit, error) {
+func (w *fileWork) fit(ctx context.Context, src fileSource) (*reports.Fit, error) {
 	bytes := w.budget.bytes
 	if w.budget.bits > 0 {
 		plan, err := src.Plan(w.opt)
@@ -166,7 +248,7 @@ func (w *fileWork) fit(ctx context.Context, src fileSource) (*fit, error) {
 	w.opt.Recipe = b.Recipe
 	fmt.Fprintf(w.e.stderr, "formats chosen for %s: %s, expected error %.4g, of which other choices could save at most %.2g %%\n",
 		size(bytes), size(b.Bytes), b.Error, 100*b.Gap)
-	return &fit{b.Error, b.Gap}, nil
+	return &reports.Fit{Error: b.Error, Gap: b.Gap}, nil
 }
 
 func (w *fileWork) warn(p *convert.Plan) {
@@ -185,7 +267,7 @@ func (w *fileWork) printPlan(c *cli.Context, p *convert.Plan, out *made) error {
 		t := &p.Tensors[i]
 		out.Plan = append(out.Plan, planned{t.Name, t.Type.String(), t.Dims, t.Bytes()})
 	}
-	out.Files, out.Bytes = []string{}, int64(p.Bytes())
+	out.Bytes = p.Bytes()
 	if c.Bool("json") {
 		return w.e.json(out)
 	}
@@ -193,7 +275,7 @@ func (w *fileWork) printPlan(c *cli.Context, p *convert.Plan, out *made) error {
 	for i, t := range out.Plan {
 		rows = append(rows, []string{t.Name, t.Type, strings.Trim(fmt.Sprint(t.Dims), "[]"), size(t.Bytes), bits(&p.Tensors[i])})
 	}
-	rows = append(rows, []string{"all", "", strconv.FormatUint(out.Weights, 10), size(p.Bytes()), fmt.Sprintf("%.2f", out.BitsPerWeight)})
+	rows = append(rows, []string{"all", "", strconv.FormatUint(out.Weights, 10), size(p.Bytes()), fmt.Sprintf("%.2f", out.Bits)})
 	return w.e.table([]string{"tensor", "type", "dims", "size", "bits per weight"}, rows, 3, 4)
 }
 

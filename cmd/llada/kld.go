@@ -1,12 +1,14 @@
 package main
 
 import (
-	"fmt"
-	"strconv"
+	"encoding/json"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
+	"lladakit/bench"
 	"lladakit/eval"
+	"lladakit/reports"
 )
 
 func (e *env) kldCommand() *cli.Command {
@@ -18,24 +20,9 @@ func (e *env) kldCommand() *cli.Command {
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "model", Usage: "GGUF `FILE` to measure"},
 			&cli.StringFlag{Name: "reference", Usage: "GGUF `FILE` that it is measured against, which answers the prompts"},
-			&cli.BoolFlag{Name: "json", Usage: "print the figures as JSON"},
-		}, promptFlags()...),
+		}, slices.Concat(promptFlags(), resultFlags(reports.DivergenceForms()))...),
 		Action: e.kld,
 	}
-}
-
-// distance is what kld --json prints.
-type distance struct {
-	Model     string        `json:"model"`
-	Reference string        `json:"reference"`
-	Prompts   int           `json:"prompts"`
-	All       eval.Figures  `json:"all"`
-	Buckets   []figuresUpTo `json:"by_mask_share"`
-}
-
-type figuresUpTo struct {
-	UpTo float64 `json:"up_to"` // masked share of the block, above that of the entry before
-	eval.Figures
 }
 
 func (e *env) kld(c *cli.Context) error {
@@ -44,6 +31,16 @@ func (e *env) kld(c *cli.Context) error {
 	}
 	if err := needFlags(c, "model", "reference", "data"); err != nil {
 		return err
+	}
+	// Before models are loaded, which may take long.
+	out, err := newResultOutput(c, reports.DivergenceForms(), c.String("model"), c.String("reference"), c.String("data"))
+	if err != nil {
+		return err
+	}
+	defer out.close()
+	result := &reports.Divergence{
+		Version: reports.DivergenceVersion, Program: thisProgram(), Machine: bench.ThisMachine(), Command: e.args, Started: now(),
+		ModelPath: c.String("model"), ReferencePath: c.String("reference"), Data: c.String("data"),
 	}
 	model, err := e.load(c, c.String("model"))
 	if err != nil {
@@ -66,38 +63,34 @@ func (e *env) kld(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	out := distance{c.String("model"), c.String("reference"), len(ids), d.All, nil}
-	for i, f := range d.Buckets {
-		out.Buckets = append(out.Buckets, figuresUpTo{float64(i+1) / float64(len(d.Buckets)), f})
-	}
-	if c.Bool("json") {
-		return e.json(out)
-	}
-	return e.printDistance(&out)
-}
-
-func (e *env) printDistance(d *distance) error {
-	row := func(what string, f *eval.Figures) []string {
-		if f.Positions == 0 {
-			return []string{what, "0", "", "", "", ""}
-		}
-		return []string{
-			what, strconv.Itoa(f.Positions),
-			fmt.Sprintf("%.5f (%.5f to %.5f)", f.KLD.Mean, f.KLD.Low, f.KLD.High), fmt.Sprintf("%.4f", f.MaxKLD),
-			fmt.Sprintf("%.2f %% (%.2f to %.2f)", 100*f.Agreement.Mean, 100*f.Agreement.Low, 100*f.Agreement.High),
-			fmt.Sprintf("%.2f %% (%.2f to %.2f)", 100*f.ProbChange.Mean, 100*f.ProbChange.Low, 100*f.ProbChange.High),
-		}
-	}
-	var rows [][]string
+	result.Prompts, result.All = len(ids), divergenceFigures(&d.All, 1)
 	for i := range d.Buckets {
-		b := &d.Buckets[i]
-		rows = append(rows, row(fmt.Sprintf("up to %.0f %%", 100*b.UpTo), &b.Figures))
+		result.Buckets = append(result.Buckets, divergenceFigures(&d.Buckets[i], float64(i+1)/float64(len(d.Buckets))))
 	}
-	rows = append(rows, row("all", &d.All))
-	err := e.table([]string{"masked", "positions", "KLD, nats", "most", "same top token", "RMS change of its probability"}, rows, 1, 2, 3, 4, 5)
-	if err != nil {
+	if result.Settings, err = json.Marshal(opt); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(e.stdout, "%d prompts; in brackets 95 %% intervals over prompts\n", d.Prompts)
-	return err
+	if result.Model, err = modelFile(c.Context, model.Paths()[0], out.whole()); err != nil {
+		return err
+	}
+	if result.Reference, err = modelFile(c.Context, reference.Paths()[0], out.whole()); err != nil {
+		return err
+	}
+	if out.whole() {
+		if result.DataHash, err = fileDigest(c.Context, result.Data); err != nil {
+			return err
+		}
+	}
+	return out.write(e.stdout, result)
+}
+
+func divergenceFigures(f *eval.Figures, upTo float64) reports.DivergenceFigures {
+	// Of equal models the sum over a vocabulary may be below zero by rounding.
+	least := func(x eval.Interval) reports.Interval {
+		return reports.Interval{Mean: max(0, x.Mean), Low: max(0, x.Low), High: max(0, x.High)}
+	}
+	return reports.DivergenceFigures{
+		UpTo: upTo, Positions: f.Positions, KLD: least(f.KLD), Agreement: reports.Interval(f.Agreement), ProbChange: reports.Interval(f.ProbChange),
+		MaxKLD: max(0, f.MaxKLD),
+	}
 }

@@ -23,6 +23,7 @@ func (e *env) quantizeCommand() *cli.Command {
 			threadsFlag(),
 			&cli.BoolFlag{Name: "allow-nonfinite", Usage: "accept infinities and NaNs (zero in quantized blocks)"},
 			&cli.BoolFlag{Name: "json", Usage: "print what was written as JSON"},
+			reportFlag(),
 		}, recipeFlags("")...),
 		Action: e.quantize,
 	}
@@ -36,6 +37,7 @@ func (e *env) quantize(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	defer w.close()
 	w.opt.AllowNonFinite = c.Bool("allow-nonfinite")
 	source, err := convert.OpenGGUF(c.String("from"), c.Bool("requantize"))
 	if errors.Is(err, convert.ErrRequantize) {

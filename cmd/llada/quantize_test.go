@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"lladakit/reports"
 )
 
 // data writes prompts to a file.
@@ -56,6 +59,7 @@ func TestFromCheckpointToBudget(t *testing.T) {
 			Gap   float64 `json:"gap"`
 		} `json:"fit"`
 		Seconds float64 `json:"seconds"`
+		resultOfWork
 	}
 	f := document[file](t, "quantize --json --target-size 2.4MB --imatrix "+imatrix+" --from "+models.tiny+" --out "+fitted)
 	assert.LessOrEqual(t, f.Bytes, int64(2_400_000))
@@ -81,9 +85,33 @@ func TestFromCheckpointToBudget(t *testing.T) {
 	for _, field := range []string{`"by_mask_share"`, `"up_to": 0.25`, `"kld"`, `"top1"`, `"prob_change"`, `"low"`, `"positions"`} {
 		assert.Contains(t, d, field)
 	}
-	table := done(t, "kld --gen-length 32 --model "+models.tiny+" --reference "+models.tiny+" --data "+prompts)
+	kept := filepath.Join(dir, "kld.json")
+	table := done(t, "kld --out "+kept+" --gen-length 32 --model "+models.tiny+" --reference "+models.tiny+" --data "+prompts)
 	assert.Contains(t, table, "up to 100 %")
 	assert.Contains(t, table, "0.00000 (0.00000 to 0.00000)")
+
+	// The fields that the JSON always had, and what was kept of the second.
+	var first struct {
+		Model, Reference string
+		Prompts          int
+		All              struct{ Positions int }
+		Version          int          `json:"kld"`
+		File             reports.File `json:"model_file"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(d), &first))
+	assert.Equal(t, []any{fitted, models.tiny, 1, 1}, []any{first.Model, first.Reference, first.Prompts, first.Version})
+	assert.Positive(t, first.All.Positions)
+	assert.Equal(t, digest(t, fitted), first.File.SHA256)
+	k := readResult(t, kept, reports.ReadDivergence)
+	assert.Equal(t, []any{models.tiny, prompts, digest(t, prompts)}, []any{k.ModelPath, k.Data, k.DataHash})
+	assert.Equal(t, []any{digest(t, models.tiny), k.Model}, []any{k.Model.SHA256, k.Reference})
+	assert.Equal(t, []any{"bf16", 1.0, 1.0}, []any{k.Model.Type, k.All.UpTo, k.All.Agreement.Mean})
+	assert.Contains(t, string(k.Settings), `"gen_length": 32`)
+	for _, input := range []string{models.tiny, prompts} {
+		o := llada(t, "kld --model "+models.tiny+" --reference "+models.tiny+" --data "+prompts+" --out "+input)
+		assert.Equal(t, 2, o.code)
+		assert.ErrorContains(t, o.err, "would be overwritten")
+	}
 }
 
 func TestQuantizePlan(t *testing.T) {

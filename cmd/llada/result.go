@@ -39,25 +39,31 @@ func newResultOutput(c *cli.Context, forms []string, inputs ...string) (*resultO
 	if o.forms, err = resultForms(c, forms); err != nil {
 		return nil, err
 	}
-	if !c.IsSet("out") {
-		return o, nil
+	o.file, err = resultFile(c, "out", inputs...)
+	return o, err
+}
+
+// resultFile creates the file that a flag names, which must be none of the inputs. It
+// returns nil without the flag.
+func resultFile(c *cli.Context, flag string, inputs ...string) (*newFile, error) {
+	if !c.IsSet(flag) {
+		return nil, nil
 	}
-	path := c.String("out")
+	path := c.String(flag)
 	if path == "" {
-		return nil, usagef("--out is empty; see llada %s --help", c.Command.Name)
+		return nil, usagef("--%s is empty; see llada %s --help", flag, c.Command.Name)
 	}
 	if to, err := os.Stat(path); err == nil {
 		if !to.Mode().IsRegular() {
-			return nil, usagef("--out: %s is there and not a regular file", path)
+			return nil, usagef("--%s: %s is there and not a regular file", flag, path)
 		}
 		for _, input := range inputs {
 			if from, err := os.Stat(input); err == nil && os.SameFile(from, to) {
-				return nil, usagef("--out: %s is read, and would be overwritten", path)
+				return nil, usagef("--%s: %s is read, and would be overwritten", flag, path)
 			}
 		}
 	}
-	o.file, err = createFile(path)
-	return o, err
+	return createFile(path)
 }
 
 // resultForms reads the flags for the forms in which a result is printed.
@@ -80,6 +86,9 @@ func resultForms(c *cli.Context, forms []string) (chosen []string, err error) {
 	}
 	return chosen, nil
 }
+
+// whole reports whether all of the result is kept or printed.
+func (o *resultOutput) whole() bool { return o.file != nil || slices.Contains(o.forms, "json") }
 
 // write writes a result, to the file first. If that fails, it is printed all the same:
 // measuring took long.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lladakit/internal/gguf"
+	"lladakit/reports"
 )
 
 // damaged returns a copy of a file with two experts of a stack exchanged.
@@ -102,6 +104,38 @@ func TestVerifyFaults(t *testing.T) {
 			assert.Equal(t, wrong, x.RelRMS != 0)
 		}
 	}
+}
+
+// The result is kept beside what is printed, whether there are faults or not.
+func TestVerifyOut(t *testing.T) {
+	dir := t.TempDir()
+	kept := filepath.Join(dir, "v.json")
+	for path, faults := range map[string]int{models.narrow: 0, damaged(t, models.narrow): 2} {
+		line := "verify --source " + models.narrowDir + " --gguf " + path
+		o := llada(t, line+" --out "+kept)
+		assert.Equal(t, min(faults, 1), o.code)
+		assert.Contains(t, o.stdout, fmt.Sprintf(" %d faults, sha256 ", faults))
+		v := readResult(t, kept, reports.ReadVerification)
+		assert.Equal(t, []any{1, models.narrowDir, path, digest(t, path), "f32"}, []any{v.Version, v.Source, v.File.Name, v.File.SHA256, v.File.Type})
+		assert.Equal(t, []any{faults, faults, 40}, []any{v.Faults, len(v.Findings), v.Tensors})
+		assert.Equal(t, faults > 0, v.RelRMS > 0)
+		lines := strings.Split(strings.TrimSpace(o.stdout), "\n")
+		assert.Equal(t, v.Findings, append([]string(nil), lines[:len(lines)-1]...))
+
+		// The same in other forms.
+		printed, err := reports.ReadVerification(strings.NewReader(llada(t, line+" --json").stdout))
+		require.NoError(t, err)
+		assert.Equal(t, v.Checks, printed.Checks)
+		assert.Regexp(t, `\| blk\.1\.ffn_up_exps\.weight +\| f32`, llada(t, line+" -o md").stdout)
+	}
+	assert.Equal(t, []string{"v.json"}, files(t, dir))
+	before := digest(t, models.narrow)
+	for _, input := range []string{models.narrow, filepath.Join(models.narrowDir, "config.json")} {
+		o := llada(t, "verify --source "+models.narrowDir+" --gguf "+models.narrow+" --out "+input)
+		assert.Equal(t, 2, o.code)
+		assert.ErrorContains(t, o.err, "would be overwritten")
+	}
+	assert.Equal(t, before, digest(t, models.narrow))
 }
 
 func TestVerifyMistakes(t *testing.T) {
