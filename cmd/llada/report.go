@@ -48,13 +48,13 @@ func (e *env) report(c *cli.Context) error {
 	if err := arguments(c, 0, ""); err != nil {
 		return err
 	}
-	if err := needFlags(c, "out"); err != nil {
-		return err
-	}
 	if !c.IsSet("history") || c.IsSet("in") {
 		if err := needFlags(c, "in"); err != nil {
 			return err
 		}
+	}
+	if err := needFlags(c, "out"); err != nil {
+		return err
 	}
 	forms := []string{"md", "html", figureForm}
 	if c.IsSet("format") {
