@@ -29,6 +29,7 @@ type bed struct {
 	config    arch.Config
 	size      uint64 // bytes of weights
 	params    uint64
+	sha256    string // of a file; known once it is loaded
 	scenarios []Scenario
 	room      int  // positions that tests need after their depth
 	keep      bool // caches of all depths
@@ -116,6 +117,12 @@ func (b *bed) load(ctx context.Context, opt *Options, threads int) (*runtime.Mod
 		m, err := b.source.load(ctx, runtime.LoadOptions{Pack: opt.Pack, KV: opt.KV, Progress: progress})
 		if err != nil {
 			return nil, err
+		}
+		if b.source.Synthetic == nil {
+			if b.sha256, err = m.SHA256(ctx); err != nil {
+				m.Close()
+				return nil, err
+			}
 		}
 		longest := 0
 		for _, s := range b.scenarios {

@@ -175,7 +175,7 @@ func (r *run) newTrial(b *bed, s Scenario) *trial {
 // describe completes the row of a trial whose model is loaded.
 func (t *trial) describe(m *runtime.Model, s Scenario) {
 	row := &t.row
-	row.Type, row.Pack = t.bed.typeName(), string(m.Packed)
+	row.Type, row.Pack, row.SHA256 = t.bed.typeName(), string(m.Packed), t.bed.sha256
 	row.Warnings = append(row.Warnings, larger(m)...)
 	row.TypeK, row.TypeV = string(m.KV), string(m.KV)
 	switch s.Kind {

@@ -184,7 +184,7 @@ func (s *sweep) encode(m *runtime.Model) ([][]int32, error) {
 func (s *sweep) describe(b *bed, threads int, o *runtime.Options) (reports.SweepCell, error) {
 	settings, err := json.Marshal(o)
 	return reports.SweepCell{
-		Model: b.source.Path, Type: b.typeName(), Size: b.size, Threads: threads,
+		Model: b.source.Path, Type: b.typeName(), Size: b.size, SHA256: b.sha256, Threads: threads,
 		Values: s.opt.Grid.values(o), Settings: settings, Class: string(o.Class()),
 	}, err
 }

@@ -63,6 +63,7 @@ type Test struct {
 	Profile   string  `json:"profile"`
 	Class     string  `json:"class"` // of exactness
 	Pack      string  `json:"pack"`
+	SHA256    string  `json:"model_sha256"` // of its files; empty for random weights, and in older results
 
 	Forward  Spread   `json:"forward_ns"`        // time of an executed forward
 	Forwards float64  `json:"forwards"`          // executed in a repetition

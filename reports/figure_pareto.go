@@ -178,7 +178,8 @@ func (c *Collection) taskPareto(task string) *Figure {
 	return &Figure{Title: figureTitle("Accuracy against speed, by models", task, true), Note: note + chart.remarks(nameless), drawing: d}
 }
 
-// speedOf finds the fastest generation with a model: the file of the name and the size.
+// speedOf finds the fastest generation with a model: of its digest, or where that is not
+// known, of the file's name and size.
 func (c *Collection) speedOf(m *EvalModel) *Test {
 	var best *Test
 	for _, r := range c.Benches {
@@ -187,7 +188,10 @@ func (c *Collection) speedOf(m *EvalModel) *Test {
 		}
 		for i := range r.Value.Tests {
 			t := &r.Value.Tests[i]
-			same := fileName(t.Model) == fileName(m.Name) && m.Name != "" && m.Endpoint == "" && (t.Size == m.Size || t.Size == 0 || m.Size == 0)
+			same := t.SHA256 == m.SHA256
+			if t.SHA256 == "" || m.SHA256 == "" {
+				same = fileName(t.Model) == fileName(m.Name) && m.Name != "" && m.Endpoint == "" && (t.Size == m.Size || t.Size == 0 || m.Size == 0)
+			}
 			if same && t.Kind == "gen" && t.AvgTS > 0 && drawable(t.AvgTS) && (best == nil || t.AvgTS > best.AvgTS) {
 				best = t
 			}

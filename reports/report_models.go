@@ -81,7 +81,7 @@ func (c *Collection) models() ([]*reportModel, []string) {
 			if t.Kind == "process" {
 				continue // of another program
 			}
-			name := mentioned{result: r.Path, path: t.Model, typ: lastWord(t.Type), size: t.Size}
+			name := mentioned{result: r.Path, path: t.Model, sha256: t.SHA256, typ: lastWord(t.Type), size: t.Size}
 			if t.Params > 0 {
 				name.bits = 8 * float64(t.Size) / float64(t.Params)
 			}
@@ -93,7 +93,7 @@ func (c *Collection) models() ([]*reportModel, []string) {
 		r := &c.Sweeps[i]
 		for j := range cellsOf(r.Value) {
 			cell := &r.Value.Cells[j]
-			model := m.find(mentioned{result: r.Path, path: cell.Model, typ: lastWord(cell.Type), size: cell.Size})
+			model := m.find(mentioned{result: r.Path, path: cell.Model, sha256: cell.SHA256, typ: lastWord(cell.Type), size: cell.Size})
 			model.cells = append(model.cells, foundIn[SweepCell, Sweep]{cell, r})
 		}
 	}

@@ -36,8 +36,9 @@ type Sweep struct {
 // SweepCell is one model with one combination of settings.
 type SweepCell struct {
 	Model       string          `json:"model_filename"`
-	Type        string          `json:"model_type"` // name and type, as "llada2 16B Q4_0"
-	Size        uint64          `json:"model_size"` // bytes of weights
+	Type        string          `json:"model_type"`   // name and type, as "llada2 16B Q4_0"
+	Size        uint64          `json:"model_size"`   // bytes of weights
+	SHA256      string          `json:"model_sha256"` // of its files; empty in older results
 	Threads     int             `json:"n_threads"`
 	Values      []string        `json:"values"` // of Sweep.Axes
 	Settings    json.RawMessage `json:"settings"`
