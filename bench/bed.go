@@ -119,7 +119,7 @@ func (b *bed) load(ctx context.Context, opt *Options, threads int) (*runtime.Mod
 			return nil, err
 		}
 		if b.source.Synthetic == nil {
-			if b.sha256, err = m.SHA256(ctx); err != nil {
+			if b.sha256, err = m.SHA256(ctx); err != nil && ctx.Err() == nil { // what was interrupted has a result, too
 				m.Close()
 				return nil, err
 			}
