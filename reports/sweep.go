@@ -36,15 +36,15 @@ type Sweep struct {
 // SweepCell is one model with one combination of settings.
 type SweepCell struct {
 	Model       string          `json:"model_filename"`
-	Type        string          `json:"model_type"`   // name and type, as "llada2 16B Q4_0"
-	Size        uint64          `json:"model_size"`   // bytes of weights
-	SHA256      string          `json:"model_sha256"` // of its files; empty in older results
+	Type        string          `json:"model_type"` // name and type, as "llada2 16B Q4_0"
+	Size        uint64          `json:"model_size"` // bytes of weights
 	Threads     int             `json:"n_threads"`
 	Values      []string        `json:"values"` // of Sweep.Axes
 	Settings    json.RawMessage `json:"settings"`
-	Class       string          `json:"class"`       // of exactness
-	Recommended bool            `json:"recommended"` // settings
-	Front       bool            `json:"front"`       // no other cell is better in one and as good in the other, of speed and quality
+	SHA256      string          `json:"model_sha256"` // of its files; empty in older results
+	Class       string          `json:"class"`        // of exactness
+	Recommended bool            `json:"recommended"`  // settings
+	Front       bool            `json:"front"`        // no other cell is better in one and as good in the other, of speed and quality
 
 	Speed    Spread  `json:"tokens_per_s"`   // of repetitions, prompts' prefill in it
 	Relative float64 `json:"relative_speed"` // to the first cell
