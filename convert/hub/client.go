@@ -160,11 +160,11 @@ func (c *client) do(req *http.Request) (*http.Response, error) {
 	if dns := (*net.DNSError)(nil); errors.As(err, &dns) && dns.IsNotFound {
 		again = false // as without a network
 	}
+	for outer := (*url.Error)(nil); errors.As(err, &outer); { // which shows the address
+		err = outer.Err
+	}
 	if errors.Is(err, errRedirect) {
 		return nil, fmt.Errorf("%s: %w: %w", c.repo, ErrHub, err)
-	}
-	if outer := (*url.Error)(nil); errors.As(err, &outer) { // which shows the address
-		err = outer.Err
 	}
 	// Not wrapped: a time limit of the network is no interrupt.
 	failed := fmt.Errorf("%s: %w: %s does not answer: %v", c.repo, ErrUnavailable, req.URL.Host, err)

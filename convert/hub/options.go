@@ -19,7 +19,7 @@ var (
 	// ErrUnavailable is returned, wrapped, when the hub cannot be reached or does not give
 	// what it is asked for: a wrong name, a missing token, a licence to accept. It is a
 	// fs.ErrNotExist.
-	ErrUnavailable = fmt.Errorf("not available: %w", fs.ErrNotExist)
+	ErrUnavailable error = unavailable{}
 
 	// ErrDigest is returned, wrapped, when what a server sends is not what the hub lists.
 	ErrDigest = errors.New("not the file that the hub lists")
@@ -27,6 +27,13 @@ var (
 	// ErrHub is returned, wrapped, for answers that no hub gives, or that cannot be trusted.
 	ErrHub = errors.New("the hub's answer is not one")
 )
+
+type unavailable struct{}
+
+func (unavailable) Error() string { return "not available" }
+
+// Is says that something is missing in the environment.
+func (unavailable) Is(target error) bool { return target == fs.ErrNotExist }
 
 // Stage is what a pull is doing.
 type Stage string

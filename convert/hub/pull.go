@@ -196,18 +196,15 @@ func (p *puller) hash(ctx context.Context, f *remote) (sums, fs.FileInfo, error)
 func (p *puller) fetch(ctx context.Context, missing []remote, need int64) error {
 	p.done, p.total = 0, need
 	slots := make(chan struct{}, p.Parallel)
-	g, ctx := errgroup.WithContext(ctx)
+	g, each := errgroup.WithContext(ctx)
 	g.SetLimit(min(p.Parallel, maxFiles))
 	for i := range missing {
-		if ctx.Err() != nil {
+		if each.Err() != nil {
 			break
 		}
-		g.Go(func() error { return p.file(ctx, &missing[i], slots) })
+		g.Go(func() error { return p.file(each, &missing[i], slots) })
 	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	return ctx.Err()
+	return errors.Join(g.Wait(), ctx.Err())
 }
 
 // file brings one file. If what came is not what the hub lists, it is thrown away and comes

@@ -54,18 +54,15 @@ func (t *transfer) run(ctx context.Context) error {
 
 // ranges fetches parts side by side.
 func (t *transfer) ranges(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
+	g, each := errgroup.WithContext(ctx)
 	g.SetLimit(cap(t.slots))
 	for _, part := range t.p.missing(t.chunk) {
-		if ctx.Err() != nil {
+		if each.Err() != nil {
 			break
 		}
-		g.Go(func() error { return t.fetch(ctx, part) })
+		g.Go(func() error { return t.fetch(each, part) })
 	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	return ctx.Err()
+	return errors.Join(g.Wait(), ctx.Err())
 }
 
 // fetch brings one part, with as many requests as that takes.

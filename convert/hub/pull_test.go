@@ -1,0 +1,381 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	goruntime "runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"lladakit/internal/disk"
+)
+
+func states(r *Result) (fetched []string) {
+	for _, f := range r.Files {
+		if f.State == Fetched {
+			fetched = append(fetched, f.Name)
+		}
+	}
+	return fetched
+}
+
+func TestPull(t *testing.T) {
+	h := newHub(t)
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	o := h.options(dir)
+	var last [2]int64
+	o.Progress = func(_ Stage, done, total int64) {
+		assert.LessOrEqual(t, done, total)
+		last = [2]int64{done, total}
+	}
+	result, err := Pull(t.Context(), o)
+	require.NoError(t, err)
+	h.pulled(dir, result)
+	assert.Equal(t, []any{testRepo, "main", testCommit, dir}, []any{result.Repo, result.Revision, result.Commit, result.Folder})
+	assert.Equal(t, wanted, states(result))
+	var total int64
+	for _, f := range result.Files {
+		total += f.Size
+	}
+	assert.Equal(t, [2]int64{total, total}, last)
+
+	// What is there is not asked for again, hashed or not.
+	asked, stored := h.count()
+	for _, verify := range []bool{false, true} {
+		o.Verify = verify
+		var hashed atomic.Int64
+		o.Progress = func(stage Stage, done, _ int64) {
+			assert.Equal(t, Checking, stage)
+			hashed.Store(done)
+		}
+		result, err = Pull(t.Context(), o)
+		require.NoError(t, err)
+		h.pulled(dir, result)
+		assert.Empty(t, states(result))
+		assert.Equal(t, map[bool]int64{true: total}[verify], hashed.Load())
+	}
+	a, s := h.count()
+	assert.Equal(t, []int{asked, stored}, []int{a, s})
+}
+
+// TestPullThere: files that somebody else put there are used if they are right, and replaced
+// if they are not; --verify finds what a time does not show.
+func TestPullThere(t *testing.T) {
+	h := newHub(t)
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, large), h.files[large], 0o666))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"model_type": "TINY"}`), 0o666))
+	result, err := Pull(t.Context(), h.options(dir))
+	require.NoError(t, err)
+	h.pulled(dir, result)
+	assert.NotContains(t, states(result), large)
+	assert.Contains(t, states(result), "config.json")
+
+	path := filepath.Join(dir, large)
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	bad := slices.Clone(h.files[large])
+	bad[77] ^= 1
+	require.NoError(t, os.WriteFile(path, bad, 0o666))
+	require.NoError(t, os.Chtimes(path, info.ModTime(), info.ModTime()))
+	o := h.options(dir)
+	o.Verify = true
+	result, err = Pull(t.Context(), o)
+	require.NoError(t, err)
+	assert.Equal(t, []string{large}, states(result))
+	h.pulled(dir, result)
+}
+
+func TestPullRevision(t *testing.T) {
+	h := newHub(t)
+	dir := t.TempDir()
+	_, err := Pull(t.Context(), h.options(dir))
+	require.NoError(t, err)
+	h.commit = strings.Repeat("ab", 20)
+	h.files["config.json"] = []byte(`{"model_type": "tiny2"}`)
+	h.files["two.safetensors"] = noise(3, 1000)
+	result, err := Pull(t.Context(), h.options(dir))
+	require.NoError(t, err)
+	h.pulled(dir, result)
+	assert.Equal(t, []string{"config.json", "two.safetensors"}, states(result))
+
+	h.files["two.safetensors"] = noise(4, 1000)
+	delete(h.files, "README.md")
+	o := h.options(dir)
+	o.Include = []string{"config.json"}
+	o.Revision = h.commit
+	result, err = Pull(t.Context(), o)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"README.md", "two.safetensors"}, result.Stale)
+
+	o.Revision = testCommit
+	_, err = Pull(t.Context(), o)
+	require.ErrorIs(t, err, ErrHub, "the hub answers with another commit")
+}
+
+func TestPullFaults(t *testing.T) {
+	flip := func(h *fakeHub, w http.ResponseWriter, r *http.Request, data []byte) {
+		bad := slices.Clone(data)
+		for i := range bad {
+			bad[i] ^= 1
+		}
+		whole(h, w, r, bad)
+	}
+	other := func(h *fakeHub, w http.ResponseWriter, r *http.Request, data []byte) {
+		r.Header.Set("Range", "bytes=1-2")
+		whole(h, w, r, data)
+	}
+	total := func(h *fakeHub, w http.ResponseWriter, r *http.Request, data []byte) { // shorter than asked for
+		if first, _, ok := strings.Cut(r.Header.Get("Range"), "-"); ok {
+			n, _ := strconv.Atoi(strings.TrimPrefix(first, "bytes="))
+			r.Header.Set("Range", first+"-"+strconv.Itoa(n+9))
+		}
+		whole(h, w, r, data)
+	}
+	stuck := func(h *fakeHub, w http.ResponseWriter, r *http.Request, data []byte) {
+		w.Header().Set("Content-Length", strconv.Itoa(len(data)))
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	}
+	silent := func(_ *fakeHub, _ http.ResponseWriter, r *http.Request, _ []byte) { <-r.Context().Done() }
+	expire := func(h *fakeHub, w http.ResponseWriter, r *http.Request, data []byte) {
+		h.mu.Lock()
+		h.expired = h.signed
+		h.mu.Unlock()
+		whole(h, w, r, data)
+	}
+	for name, answers := range map[string][]answer{
+		"torn":                         {torn(1000, whole), torn(0, whole), torn(70_000, whole), torn(1, whole), whole},
+		"throttled":                    {says(429, "Retry-After", "0"), says(503), says(500), whole},
+		"without ranges":               {plain},
+		"without ranges, torn":         {torn(1000, plain), torn(150_000, plain), torn(200_000, plain), plain},
+		"without ranges after a while": {whole, whole, torn(10, plain), plain},
+		"wrong ranges":                 {other, other, other, whole},
+		"short ranges":                 {total, total, total, whole},
+		"no ranges there":              {says(416), says(416), whole},
+		"corrupt once":                 {whole, flip, whole},
+		"expiring":                     {expire, whole, expire, whole, expire, whole},
+		"stalling":                     {stuck, silent, whole},
+		"errors elsewhere":             {says(400), says(403), says(404), whole},
+		"redirected again": {func(_ *fakeHub, w http.ResponseWriter, r *http.Request, _ []byte) {
+			http.Redirect(w, r, r.URL.String()+"&again=1", http.StatusTemporaryRedirect)
+		}, whole},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHub(t, answers...)
+			delete(h.files, "two.safetensors") // requests are for one file, so that they meet their answers
+			h.files["two.safetensors"] = nil
+			dir := t.TempDir()
+			o := h.options(dir)
+			if name == "stalling" {
+				o.stall = time.Second
+			}
+			var done, total int64
+			o.Progress = func(_ Stage, d, t int64) { done, total = d, t }
+			result, err := Pull(t.Context(), o)
+			require.NoError(t, err)
+			h.pulled(dir, result)
+			assert.Equal(t, total, done)
+		})
+	}
+}
+
+func TestPullRetryAfter(t *testing.T) {
+	h := newHub(t, says(429, "Retry-After", "7"), says(503, "Retry-After", "100000"), whole)
+	o := h.options(t.TempDir())
+	o.Include = []string{large}
+	o.Parallel = 1
+	var waits []time.Duration
+	o.sleep = func(_ context.Context, d time.Duration) error {
+		waits = append(waits, d)
+		return nil
+	}
+	_, err := Pull(t.Context(), o)
+	require.NoError(t, err)
+	assert.Equal(t, []time.Duration{7 * time.Second, maxAsked}, waits)
+}
+
+func TestPullFails(t *testing.T) {
+	flip := func(h *fakeHub, w http.ResponseWriter, r *http.Request, data []byte) {
+		bad := slices.Clone(data)
+		bad[len(bad)-1] ^= 1
+		whole(h, w, r, bad)
+	}
+	size := func(by int) func(all []map[string]any) {
+		return func(all []map[string]any) {
+			for _, f := range all {
+				if lfs, ok := f["lfs"].(map[string]any); ok && f["rfilename"] == large {
+					f["size"] = f["size"].(int) + by
+					lfs["size"] = f["size"]
+				}
+			}
+		}
+	}
+	field := func(name string, v any) func(all []map[string]any) {
+		return func(all []map[string]any) { all[1][name] = v } // of config.json
+	}
+	endless := func(_ *fakeHub, w http.ResponseWriter, r *http.Request, _ []byte) {
+		http.Redirect(w, r, r.URL.String(), http.StatusFound)
+	}
+	nowhere := func(_ *fakeHub, w http.ResponseWriter, _ *http.Request, _ []byte) {
+		w.Header().Set("Location", "http://%zz/?sig="+signature)
+		w.WriteHeader(http.StatusFound)
+	}
+	for name, c := range map[string]struct {
+		answers []answer
+		listed  func(all []map[string]any)
+		kind    error
+		want    string
+	}{
+		"corrupt":            {[]answer{flip}, nil, ErrDigest, "it came twice with a wrong sha256"},
+		"larger than listed": {nil, size(-1), ErrDigest, "the server has " + strconv.Itoa(5*testChunk+1234) + " bytes, and the hub lists " + strconv.Itoa(5*testChunk+1233)},
+		"smaller":            {nil, size(+testChunk), ErrDigest, "bytes, and the hub lists"},
+		"smaller, no ranges": {[]answer{plain}, size(+1), ErrUnavailable, "the server sent 1 bytes too few, after 6 tries"},
+		"other blob":         {nil, field("blobId", strings.Repeat("0", 40)), ErrDigest, "config.json: not the file that the hub lists: it came twice with a wrong gitblob"},
+		"always torn":        {[]answer{torn(10, whole)}, nil, ErrUnavailable, "after 6 tries"},
+		"always expired":     {[]answer{says(403)}, nil, ErrUnavailable, `redirects to says "403 Forbidden", after 6 tries`},
+		"always throttled":   {[]answer{says(429)}, nil, ErrUnavailable, "429 Too Many Requests"},
+		"always wrong range": {[]answer{says(206, "Content-Range", "bytes 5-4/3")}, nil, nil, ""},
+		"endless redirects":  {[]answer{endless}, nil, ErrHub, "too often"},
+		"no address":         {[]answer{nowhere}, nil, ErrHub, "redirects to where nothing is fetched from"},
+		"packed":             {[]answer{says(200, "Content-Encoding", "gzip")}, nil, ErrHub, `packs it, as "gzip"`},
+		"no size":            {nil, field("size", nil), ErrHub, `no size or no digest of "config.json"`},
+		"negative size":      {nil, field("size", -1), ErrHub, `the size of "config.json" is -1`},
+		"no digest":          {nil, field("blobId", nil), ErrHub, "no digest"},
+		"a bad digest":       {nil, field("blobId", "../../x"), ErrHub, "no digest"},
+		"same name":          {nil, field("rfilename", "README.MD"), nil, "collide"},
+		"no list":            {nil, field("size", "x"), ErrHub, "cannot unmarshal"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHub(t, c.answers...)
+			h.listed = c.listed
+			if name == "same name" {
+				h.files["README.MD"] = nil
+			}
+			dir := t.TempDir()
+			_, err := Pull(t.Context(), h.options(dir))
+			require.Error(t, err)
+			if c.kind != nil {
+				require.ErrorIs(t, err, c.kind)
+			}
+			assert.ErrorContains(t, err, c.want)
+			assert.NotContains(t, err.Error(), "verysecret")
+			assert.NotContains(t, err.Error(), "\n")
+			assert.False(t, errors.Is(err, context.Canceled), "it is no interrupt")
+			h.sound(dir)
+			if errors.Is(err, ErrDigest) && strings.Contains(err.Error(), "came twice") {
+				assert.NoFileExists(t, filepath.Join(dir, strings.SplitN(err.Error(), ":", 2)[0]))
+			}
+		})
+	}
+}
+
+// TestPullInterrupted: what an interrupted pull brought is not fetched again, and damage to it
+// is found.
+func TestPullInterrupted(t *testing.T) {
+	for _, damage := range []bool{false, true} {
+		h := newHub(t)
+		dir := t.TempDir()
+		ctx, cancel := context.WithCancel(t.Context())
+		o := h.options(dir)
+		o.Include, o.Parallel = []string{large}, 1
+		var total int64
+		o.Progress = func(_ Stage, done, all int64) {
+			if total = all; done > 3*testChunk {
+				cancel()
+			}
+		}
+		_, err := Pull(ctx, o)
+		require.ErrorIs(t, err, context.Canceled)
+		assert.NoFileExists(t, filepath.Join(dir, large))
+		if damage {
+			parts, err := filepath.Glob(filepath.Join(dir, stateFolder, "*"+partialEnd))
+			require.NoError(t, err)
+			i := slices.IndexFunc(parts, func(p string) bool { return filepath.Base(p) != manifestFile+partialEnd })
+			data, err := os.ReadFile(parts[i])
+			require.NoError(t, err)
+			data[5] ^= 1
+			require.NoError(t, os.WriteFile(parts[i], data, 0o666))
+		}
+		first := total
+		o.Progress = func(_ Stage, _, all int64) { total = all }
+		_, err = Pull(t.Context(), o)
+		require.NoError(t, err)
+		h.sound(dir)
+		assert.FileExists(t, filepath.Join(dir, large))
+		if damage {
+			assert.Greater(t, total, first, "it came once more")
+		} else {
+			assert.Less(t, total, first-2*testChunk)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	dir := filepath.Join(t.TempDir(), "x")
+	_, err := Pull(ctx, newHub(t).options(dir))
+	require.ErrorIs(t, err, context.Canceled)
+	assert.NoDirExists(t, dir)
+}
+
+func TestPullLocked(t *testing.T) {
+	h := newHub(t)
+	dir := t.TempDir()
+	var once sync.Once
+	o := h.options(dir)
+	o.step = func(string) {
+		once.Do(func() {
+			_, err := Pull(t.Context(), h.options(dir))
+			assert.ErrorIs(t, err, disk.ErrLocked)
+		})
+	}
+	_, err := Pull(t.Context(), o)
+	require.NoError(t, err)
+}
+
+func TestPullSpace(t *testing.T) {
+	if goruntime.GOOS != "linux" && goruntime.GOOS != "darwin" {
+		t.Skip("the system does not say what room there is")
+	}
+	h := newHub(t)
+	for i := range 15 {
+		h.files[strconv.Itoa(i)+".safetensors"] = nil
+	}
+	h.listed = func(all []map[string]any) {
+		for _, f := range all {
+			if lfs, ok := f["lfs"].(map[string]any); ok && f["rfilename"] != large && f["rfilename"] != "two.safetensors" {
+				f["size"], lfs["size"] = maxSize, maxSize
+			}
+		}
+	}
+	dir := t.TempDir()
+	_, err := Pull(t.Context(), h.options(dir))
+	require.ErrorIs(t, err, disk.ErrSpace)
+	asked, _ := h.count()
+	assert.Zero(t, asked)
+	h.files["15.safetensors"], h.files["16.safetensors"] = nil, nil
+	_, err = Pull(t.Context(), h.options(dir))
+	require.ErrorIs(t, err, ErrHub)
+	assert.ErrorContains(t, err, "16 TiB")
+}
+
+func TestPullOver(t *testing.T) {
+	h := newHub(t)
+	dir := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, large), 0o777))
+	_, err := Pull(t.Context(), h.options(dir))
+	require.ErrorContains(t, err, "is there and not a file")
+	assert.DirExists(t, filepath.Join(dir, large))
+}
