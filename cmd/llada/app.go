@@ -27,7 +27,7 @@ func (e *env) execute(ctx context.Context, args []string) error {
 		DisableSliceFlagSeparator: true,
 
 		Commands: []*cli.Command{
-			e.demoCommand(), e.convertCommand(), e.quantizeCommand(), e.imatrixCommand(), e.inspectCommand(), e.verifyCommand(), e.kldCommand(), e.benchCommand(), e.sweepCommand(), e.evalCommand(), e.compareCommand(), e.reportCommand(), e.traceCommand(), e.synthCommand(),
+			e.demoCommand(), e.pullCommand(), e.convertCommand(), e.quantizeCommand(), e.imatrixCommand(), e.inspectCommand(), e.verifyCommand(), e.kldCommand(), e.benchCommand(), e.sweepCommand(), e.evalCommand(), e.compareCommand(), e.reportCommand(), e.traceCommand(), e.synthCommand(),
 			e.tokenizeCommand(), e.runCommand(), e.logitsCommand(), e.doctorCommand(), e.planCommand(), e.datasetsCommand(), e.versionCommand(), helpCommand(),
 		},
 		Action: func(c *cli.Context) error {
@@ -38,7 +38,7 @@ func (e *env) execute(ctx context.Context, args []string) error {
 		},
 	}
 	prepare(app.Commands)
-	if len(args) > 2 && (args[1] == "compare" || args[1] == "trace") {
+	if len(args) > 2 && (args[1] == "compare" || args[1] == "trace" || args[1] == "pull") {
 		args = append(args[:2:2], frontFlags(args[2:], app.Command(args[1]).Flags)...)
 	}
 	err := app.RunContext(ctx, args)

@@ -221,7 +221,7 @@ func (c *client) list(ctx context.Context, revision string) (*listing, error) {
 	err := c.retry(ctx, func() (int64, error) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 		if err != nil {
-			return 0, fmt.Errorf("%w: %q cannot be asked for", ErrOption, c.repo)
+			return 0, mistakef("%q cannot be asked for", c.repo)
 		}
 		resp, err := c.do(req)
 		if err != nil {

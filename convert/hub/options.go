@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	// ErrOption is returned, wrapped, for options that no hub could satisfy.
+	// ErrOption is what errors are, by errors.Is, for options that no hub could satisfy.
 	ErrOption = errors.New("option")
 
 	// ErrUnavailable is returned, wrapped, when the hub cannot be reached or does not give
@@ -27,6 +27,13 @@ var (
 	// ErrHub is returned, wrapped, for answers that no hub gives, or that cannot be trusted.
 	ErrHub = errors.New("the hub's answer is not one")
 )
+
+// mistake is an ErrOption.
+type mistake struct{ error }
+
+func mistakef(format string, args ...any) error { return mistake{fmt.Errorf(format, args...)} }
+
+func (mistake) Is(target error) bool { return target == ErrOption }
 
 type unavailable struct{}
 
@@ -87,27 +94,27 @@ var repoName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9._-]{0,94}[A-Za-z0-9_
 func (o *Options) check() error {
 	owner, name, two := strings.Cut(o.Repo, "/")
 	if !repoName.MatchString(owner) || two && !repoName.MatchString(name) || strings.Contains(o.Repo, "..") {
-		return fmt.Errorf("%w: %.120q is not the name of a repository, OWNER/NAME", ErrOption, o.Repo)
+		return mistakef("%.120q is not the name of a repository, OWNER/NAME", o.Repo)
 	}
 	if o.Revision == "" {
 		o.Revision = "main"
 	}
 	if len(o.Revision) > 200 || strings.ContainsFunc(o.Revision, notPlain) || strings.Contains(o.Revision, "..") {
-		return fmt.Errorf("%w: revision %.120q is not a branch, tag or commit", ErrOption, o.Revision)
+		return mistakef("revision %.120q is not a branch, tag or commit", o.Revision)
 	}
 	if o.Folder == "" {
-		return fmt.Errorf("%w: the folder to pull to is empty", ErrOption)
+		return mistakef("the folder to pull to is empty")
 	}
 	for _, glob := range append(o.Include[:len(o.Include):len(o.Include)], o.Exclude...) {
 		if _, err := path.Match(glob, ""); err != nil || glob == "" {
-			return fmt.Errorf("%w: %.120q is not a glob such as *.safetensors", ErrOption, glob)
+			return mistakef("%.120q is not a glob such as *.safetensors", glob)
 		}
 	}
 	switch {
 	case o.Parallel == 0:
 		o.Parallel = DefaultParallel
 	case o.Parallel < 0 || o.Parallel > MaxParallel:
-		return fmt.Errorf("%w: %d connections are not between 1 and %d", ErrOption, o.Parallel, MaxParallel)
+		return mistakef("%d connections are not between 1 and %d", o.Parallel, MaxParallel)
 	}
 	if o.chunk == 0 {
 		o.chunk = defaultChunk

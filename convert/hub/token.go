@@ -2,7 +2,6 @@ package hub
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"net"
@@ -86,7 +85,7 @@ func atHome(path string) string {
 // checkToken returns an error unless text, which the error does not show, can stand in a header.
 func checkToken(where, text string) error {
 	if len(text) > maxToken || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return fmt.Errorf("%s: this is not a token; set it to one from the hub's settings, or remove it", where)
+		return mistakef("%s: this is not a token; set it to one from the hub's settings, or remove it", where)
 	}
 	return nil
 }
@@ -98,7 +97,7 @@ func parseEndpoint(text string) (*url.URL, error) {
 	}
 	u, err := url.Parse(strings.TrimRight(text, "/"))
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return nil, fmt.Errorf("%w: HF_ENDPOINT is not an address such as %s, without user, ? and #", ErrOption, DefaultEndpoint)
+		return nil, mistakef("HF_ENDPOINT is not an address such as %s, without user, ? and #", DefaultEndpoint)
 	}
 	return u, nil
 }
