@@ -46,6 +46,7 @@ type fakeHub struct {
 	stored  int      // requests that the store had
 	expired int      // signed addresses below this number are not valid any more
 	signed  int
+	gated   bool // only the list is public
 
 	// The answers to requests for LFS files are functions that are called in turn, the last
 	// one again and again.
@@ -95,6 +96,11 @@ func (h *fakeHub) ask(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.URL.Path, "/api/models/"+testRepo+"/revision/") {
 		assert.Equal(h.t, "true", r.URL.Query().Get("blobs"))
 		w.Write(h.listing())
+		return
+	}
+	if h.gated {
+		w.Header().Set("X-Error-Code", "GatedRepo")
+		w.WriteHeader(http.StatusForbidden)
 		return
 	}
 	name, ok := strings.CutPrefix(r.URL.Path, "/"+testRepo+"/resolve/"+h.commit+"/")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"sync/atomic"
@@ -116,6 +117,25 @@ func TestKill(t *testing.T) {
 	require.NoError(t, err)
 	h.pulled(dir, result)
 	assert.Empty(t, states(result))
+}
+
+// TestProxy: requests go where the environment says, which is read once a process, and without
+// a token where no TLS protects it.
+func TestProxy(t *testing.T) {
+	var asked []string
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.Host+" "+r.Header.Get("Authorization"))
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	defer proxy.Close()
+	text, err := json.Marshal(child{Endpoint: "http://hub.example", Folder: t.TempDir()})
+	require.NoError(t, err)
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), killed+"="+string(text), "HTTP_PROXY="+proxy.URL, "http_proxy="+proxy.URL, "NO_PROXY=", "no_proxy=")
+	out, err := cmd.CombinedOutput()
+	require.Error(t, err)
+	assert.Contains(t, string(out), "needs a token: set HF_TOKEN")
+	assert.Equal(t, []string{"hub.example "}, asked)
 }
 
 // counted counts what is written to a pull, and kills it when that is enough.

@@ -24,8 +24,8 @@ var (
 	// ErrDigest is returned, wrapped, when what a server sends is not what the hub lists.
 	ErrDigest = errors.New("not the file that the hub lists")
 
-	// ErrHub is returned, wrapped, for answers that no hub gives, or that cannot be trusted.
-	ErrHub = errors.New("the hub's answer is not one")
+	// ErrHub is returned, wrapped, for answers that no hub gives, or that are not safe.
+	ErrHub = errors.New("the hub's answer cannot be used")
 )
 
 // mistake is an ErrOption.

@@ -175,8 +175,7 @@ func TestPullFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := newHub(t, answers...)
-			delete(h.files, "two.safetensors") // requests are for one file, so that they meet their answers
-			h.files["two.safetensors"] = nil
+			h.files["two.safetensors"] = nil // all requests are for the large one, so that they meet their answers
 			dir := t.TempDir()
 			o := h.options(dir)
 			if name == "stalling" {
@@ -369,6 +368,40 @@ func TestPullSpace(t *testing.T) {
 	_, err = Pull(t.Context(), h.options(dir))
 	require.ErrorIs(t, err, ErrHub)
 	assert.ErrorContains(t, err, "16 TiB")
+}
+
+// TestPullGated: the list of a gated repository is public, and its files are not.
+func TestPullGated(t *testing.T) {
+	h := newHub(t)
+	h.gated = true
+	dir := t.TempDir()
+	_, err := Pull(t.Context(), h.options(dir))
+	require.ErrorIs(t, err, ErrUnavailable)
+	assert.ErrorContains(t, err, "accept its licence at "+h.endpoint.URL+"/"+testRepo+" with the account of the token")
+	assert.NoFileExists(t, filepath.Join(dir, "config.json"))
+}
+
+// TestPullEnds: nothing of a pull runs on, however it ended, and no connection stays.
+func TestPullEnds(t *testing.T) {
+	h := newHub(t, whole, torn(100, whole), plain)
+	before := goruntime.NumGoroutine()
+	for _, after := range []int64{0, 1, testChunk, 3 * testChunk, 1 << 30} {
+		h.mu.Lock()
+		h.stored = 0
+		h.mu.Unlock()
+		ctx, cancel := context.WithCancel(t.Context())
+		o := h.options(t.TempDir())
+		o.Progress = func(_ Stage, done, _ int64) {
+			if done > after {
+				cancel()
+			}
+		}
+		_, err := Pull(ctx, o)
+		assert.Equal(t, after < 1<<30, err != nil, "%v", err)
+		cancel()
+	}
+	// One is that which looks.
+	assert.Eventually(t, func() bool { return goruntime.NumGoroutine() <= before+1 }, 10*time.Second, 5*time.Millisecond)
 }
 
 func TestPullOver(t *testing.T) {

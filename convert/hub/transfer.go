@@ -137,7 +137,7 @@ func (t *transfer) forget(direct string) {
 // check returns an error unless an answer brings the bytes from a position, up to another or
 // to before that.
 func (t *transfer) check(resp *http.Response, at, to int64, ranged, elsewhere bool) error {
-	if coding := resp.Header.Get("Content-Encoding"); coding != "" && coding != "identity" {
+	if coding := resp.Header.Get("Content-Encoding"); coding != "" && coding != "identity" && resp.StatusCode/100 == 2 {
 		return t.problem(fmt.Sprintf("the server packs it, as %.20q", coding))
 	}
 	switch resp.StatusCode {
@@ -164,7 +164,9 @@ func (t *transfer) check(resp *http.Response, at, to int64, ranged, elsewhere bo
 		return transient{error: t.problem("the server has no such range"), resp: resp}
 	case http.StatusTooManyRequests:
 	default:
-		if elsewhere && resp.StatusCode/100 == 4 { // signed addresses are valid for a while
+		// Signed addresses are valid for a while. A repository that has another name now is
+		// elsewhere too, but of the hub.
+		if elsewhere && resp.StatusCode/100 == 4 && resp.Header.Get("X-Error-Code") == "" {
 			err := fmt.Errorf("%s: %w: the server that the hub redirects to says %.60q", t.file.Name, ErrUnavailable, resp.Status)
 			return transient{error: err, resp: resp, now: true}
 		}
