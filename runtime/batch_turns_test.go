@@ -167,3 +167,30 @@ func TestSequencesAreLetGo(t *testing.T) {
 	require.Len(t, results, 2)
 	goruntime.KeepAlive(b)
 }
+
+// TestBuffersFollow: the buffers of a batch grow with what is in it, and are given back
+// when most of them have no use any more.
+func TestBuffersFollow(t *testing.T) {
+	m := load(t, golden(t)[0].Dir, gguf.BF16)
+	add := func(b *runtime.Batch, block int) *runtime.Sequence {
+		o := m.Defaults()
+		o.GenLength, o.BlockLength = 64, block
+		q, err := b.Add([]int32{1, 2, 3}, o)
+		require.NoError(t, err)
+		return q
+	}
+	b := m.NewBatch()
+	add(b, 8)
+	require.Equal(t, 16, b.Rows())
+	large := add(b, 64)
+	require.Equal(t, 16+128, b.Rows())
+	b.Drop(large, errors.New("enough"))
+	add(b, 8)
+	require.Equal(t, 32, b.Rows())
+	for range 3 {
+		add(b, 8)
+	}
+	run(t, b)
+	add(b, 8)
+	require.Equal(t, 16, b.Rows())
+}

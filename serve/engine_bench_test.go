@@ -80,7 +80,7 @@ func BenchmarkEngine(b *testing.B) {
 }
 
 // BenchmarkLongPrompt has three answers in the making, and reports how long their steps
-// take while nothing else is asked, and while a prompt of 4096 tokens is read; and how
+// take while nothing else is asked, and while a prompt of 2048 tokens is read; and how
 // many steps each of them took meanwhile.
 //
 //	go test ./serve -run '^$' -bench LongPrompt -benchtime 3x
@@ -100,7 +100,7 @@ func BenchmarkLongPrompt(b *testing.B) {
 		from := e.Stats()
 		until(all[2], 24)
 		mid := e.Stats()
-		long := submit(b, e, benchRequest(m, rng, 4096, 32))
+		long := submit(b, e, benchRequest(m, rng, 2048, 32))
 		_, _, done := read(long)
 		require.NoError(b, done.Err)
 		n := done.Result.Forwards.Prefill
