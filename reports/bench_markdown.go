@@ -40,8 +40,19 @@ func benchColumns(marks map[*Test]string, files bool) []column[Test] {
 	}
 }
 
-// markdown writes the table of all tests and what is to be known about it.
-func (b *Bench) markdown(w io.Writer) error {
+// benchPreferred are the columns that a narrow table keeps: what a row is of and its main
+// figures, then what may tell rows apart.
+var benchPreferred = []string{
+	"test", "ms/forward", "t/s", "ms/run", "file", "threads", "block", "steps", "threshold", "policy", "profile", "pack", "type_k", "type_v",
+	"tokens/forward", "GB/s", "class", "schedule", "size", "experts/layer", "GMAC/s", "cpu", "build",
+}
+
+func (b *Bench) check() error { return checkNumbers(b) }
+
+func (b *Bench) markdown(w io.Writer) error { return b.sheet().markdown(w) }
+
+// sheet has the table of all tests.
+func (b *Bench) sheet() *sheet {
 	tests := slices.Clone(b.Tests)
 	var general []string
 	for _, other := range b.Imported {
@@ -59,10 +70,8 @@ func (b *Bench) markdown(w io.Writer) error {
 		}
 		marks[&tests[i]] = notes.add(warnings)
 	}
-	if err := columnsTable(benchColumns(marks, ambiguous(tests)), tests).Markdown(w); err != nil {
-		return err
-	}
-	return writeNotes(w, "build: "+b.Program.describe(), slices.Concat(notes.list(), general, b.remarks()))
+	table := columnsTable(benchColumns(marks, ambiguous(tests)), tests).prefer(benchPreferred...)
+	return &sheet{tables: []*Table{table}, build: "build: " + b.Program.describe(), notes: slices.Concat(notes.list(), general, b.remarks())}
 }
 
 // remarks are what is said of all our tests.

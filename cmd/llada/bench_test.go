@@ -159,7 +159,7 @@ func TestResultOutput(t *testing.T) {
 	o := resultOutput{forms: []string{"json"}, file: file}
 	defer o.close()
 	var stdout strings.Builder
-	require.ErrorIs(t, o.write(&stdout, &reports.Bench{}), os.ErrClosed)
+	require.ErrorIs(t, o.write(newOutput(&stdout, nil), &reports.Bench{}), os.ErrClosed)
 	assert.True(t, json.Valid([]byte(stdout.String())), "%q", stdout.String())
 	assert.NoFileExists(t, path)
 }
