@@ -47,7 +47,13 @@ var benchPreferred = []string{
 	"tokens/forward", "GB/s", "class", "schedule", "size", "experts/layer", "GMAC/s", "cpu", "build",
 }
 
-func (b *Bench) check() error { return checkNumbers(b) }
+// check reports the first thing that cannot be.
+func (b *Bench) check() error {
+	if b.Asked > 0 && b.Asked < len(b.Tests) {
+		return fmt.Errorf("tests_asked is %d, and there are %s", b.Asked, plural(len(b.Tests), "test"))
+	}
+	return checkNumbers(b)
+}
 
 func (b *Bench) markdown(w io.Writer) error { return b.sheet().markdown(w) }
 
@@ -104,12 +110,30 @@ func (b *Bench) remarks() []string {
 		all = append(all, "repetitions of all tests took turns")
 	}
 	if b.Interrupted {
-		all = append(all, "interrupted: tests are missing or have fewer repetitions")
+		all = append(all, "interrupted: "+b.part())
 	}
 	for _, warning := range b.Machine.Warnings {
 		all = append(all, "warning: "+warning)
 	}
 	return all
+}
+
+// part says how much there is of an interrupted benchmark.
+func (b *Bench) part() string {
+	if b.Asked == 0 || b.Repetitions == 0 {
+		return fmt.Sprintf("it has %s, and others are missing or have fewer repetitions", plural(len(b.Tests), "test"))
+	}
+	short := 0
+	for i := range b.Tests {
+		if t := &b.Tests[i]; t.Error == "" && len(t.SamplesNS) < b.Repetitions {
+			short++
+		}
+	}
+	text := fmt.Sprintf("%d of %s", len(b.Tests), plural(b.Asked, "test"))
+	if short > 0 {
+		text += fmt.Sprintf(", %d of them with fewer than %s", short, plural(b.Repetitions, "repetition"))
+	}
+	return text
 }
 
 // ambiguous reports whether different files have the same name and type.

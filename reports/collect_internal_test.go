@@ -87,7 +87,7 @@ func TestCollect(t *testing.T) {
 		"verification verification-1.json", "conversion conversion-1.json", "trace trace-1.jsonl: 2",
 	}, found(c))
 	assert.Equal(t, []string{
-		"bench-1.json: interrupted: it has 5 tests, and others are missing or have fewer repetitions",
+		"bench-1.json: interrupted: 5 of 8 tests",
 		"bench-1.json: 1 of 5 tests have fewer repetitions than were asked for, the first cmd'1': it ended with 3",
 		"eval-1/results.json: interrupted: 10 of 12 answers of gsm8k",
 		"eval-1/results.json: 1 of 10 requests of gsm8k failed, and count as wrong",
