@@ -84,7 +84,7 @@ func TestCollect(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{
 		"bench bench-1.json", "sweep sweep-1.json", "eval eval-1/results.json of eval-1: 18", "kld kld-1.json",
-		"verification verification-1.json", "conversion conversion-1.json", "trace trace-1.jsonl: 2",
+		"verification verification-1.json", "conversion conversion-1.json", "conversion conversion-2.json", "trace trace-1.jsonl: 2",
 	}, found(c))
 	assert.Equal(t, []string{
 		"bench-1.json: interrupted: 5 of 8 tests",
