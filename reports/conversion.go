@@ -1,8 +1,6 @@
 package reports
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -122,7 +120,7 @@ func (c *Conversion) check() error {
 
 // check reports a file that is not told by its digest.
 func (f *InputFile) check() error {
-	if sum, err := hex.DecodeString(f.SHA256); err != nil || len(sum) != sha256.Size {
+	if !digest(f.SHA256) {
 		return fmt.Errorf("sha256 is %.80q", f.SHA256)
 	}
 	return nil
