@@ -104,7 +104,7 @@ type kind struct {
 	ending string
 	text   func(t testing.TB) string
 	read   func(t testing.TB, r io.Reader) any
-	want   any // of the newest version
+	want   any // of the newest version; nil: its text
 }
 
 func kinds() []kind {
@@ -150,6 +150,11 @@ func kinds() []kind {
 			require.NoError(t, err)
 			return v
 		}, verification()},
+		{"comparison", reports.ComparisonVersion, ".json", func(t testing.TB) string { return form(t, comparisonOf(t), "json") }, func(t testing.TB, r io.Reader) any {
+			c, err := reports.ReadComparison(r)
+			require.NoError(t, err)
+			return form(t, c, "json") // nil and empty lists are the same there
+		}, nil},
 		{"trace", reports.TraceVersion, ".jsonl", func(t testing.TB) string { return string(written(t, example(), false)) }, func(t testing.TB, r io.Reader) any {
 			trace, err := reports.ReadTrace(r)
 			require.NoError(t, err)
@@ -181,8 +186,10 @@ func TestVersions(t *testing.T) {
 				data, err := os.ReadFile("testdata/" + name)
 				require.NoError(t, err)
 				got := k.read(t, bytes.NewReader(data))
-				if version == k.newest {
+				if version == k.newest && k.want != nil {
 					assert.Equal(t, k.want, got)
+				} else if version == k.newest {
+					assert.Equal(t, k.text(t), got)
 				}
 			})
 		}
@@ -316,6 +323,10 @@ func FuzzReadDivergence(f *testing.F) {
 
 func FuzzReadConversion(f *testing.F) {
 	fuzzRead(f, "conversion-2.json", []string{"json"}, reports.ReadConversion)
+}
+
+func FuzzReadComparison(f *testing.F) {
+	fuzzRead(f, "comparison-1.json", reports.ComparisonForms(), reports.ReadComparison)
 }
 
 func FuzzReadVerification(f *testing.F) {
