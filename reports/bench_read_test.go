@@ -61,6 +61,7 @@ func TestReadBenchRefuses(t *testing.T) {
 		`{"bench":1,"tests":[{"samples_ts":[1,-1]}]}`:                   "tests[0].samples_ts[1] is -1",
 		`{"bench":1,"tests":[{"avg_ns":99999999999999999999}]}`:         "99999999999999999999",
 		`{"bench":1,"tests_asked":1,"tests":[{},{}]}`:                   "tests_asked is 1, and there are 2 tests",
+		`{"bench":1,"started":"2026-01-02T03:03:05+24:59"}`:             "started: ",
 		`{"bench":1,"repetitions":-3}`:                                  "repetitions is -3",
 		`{"bench":1,"machine":{"memory":-1}}`:                           "-1",
 		`{"bench":1,"limits":[{"memory_gb_per_s":-1}]}`:                 "limits[0].memory_gb_per_s is -1",
