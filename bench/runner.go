@@ -94,7 +94,8 @@ func Run(ctx context.Context, opt Options) (*reports.Bench, error) {
 	opt.Program.Go, opt.Program.Kernels = goruntime.Version(), kernels.Implementation()
 	r.result = &reports.Bench{
 		Version: reports.BenchVersion, Program: opt.Program, Machine: ThisMachine(), Limits: []reports.Limits{},
-		Command: opt.Command, Started: time.Now().UTC(), Interleave: opt.Interleave, Tests: []reports.Test{},
+		Command: opt.Command, Started: time.Now().UTC(), Interleave: opt.Interleave,
+		Asked: len(r.trials), Repetitions: opt.Repetitions, Tests: []reports.Test{},
 	}
 	defer r.close()
 	var err error

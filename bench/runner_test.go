@@ -204,6 +204,7 @@ func TestRunInterrupted(t *testing.T) {
 		require.ErrorIs(t, err, context.Canceled)
 		require.NotNil(t, b)
 		assert.True(t, b.Interrupted)
+		assert.Equal(t, []int{2, 2}, []int{b.Asked, b.Repetitions})
 		samples := 0
 		for _, x := range b.Tests {
 			assert.Empty(t, x.Error)

@@ -70,6 +70,9 @@ func Open(dir string) (_ *Checkpoint, err error) {
 	return c, nil
 }
 
+// Files returns the paths of all files of the folder that were read.
+func (c *Checkpoint) Files() []string { return slices.Clone(c.inputs) }
+
 // Close unmaps the tensors.
 func (c *Checkpoint) Close() error {
 	var errs []error

@@ -113,6 +113,9 @@ func (g *GGUF) matrix(t *gguf.Tensor, data []byte, cols, slot int) (matrix, erro
 	return m, nil
 }
 
+// Files returns the paths of the file's parts.
+func (g *GGUF) Files() []string { return slices.Clone(g.file.Paths) }
+
 // Close unmaps the file.
 func (g *GGUF) Close() error { return g.file.Close() }
 

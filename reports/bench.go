@@ -16,6 +16,8 @@ type Bench struct {
 	Started     time.Time `json:"started"`
 	Interleave  bool      `json:"interleave"`            // whether repetitions of all tests took turns
 	Interrupted bool      `json:"interrupted,omitempty"` // whether some tests are missing, or have fewer repetitions
+	Asked       int       `json:"tests_asked,omitempty"` // how many tests there were to be; 0 in older results
+	Repetitions int       `json:"repetitions,omitempty"` // that each of them was to have; 0 in older results
 	Tests       []Test    `json:"tests"`
 
 	Imported []Imported `json:"imported,omitempty"` // to be shown beside Tests

@@ -144,7 +144,7 @@ func (f *field) sqlValue() string {
 }
 
 // checkNumbers reports the first number of a result that is negative, infinite or none:
-// nothing that is measured is.
+// nothing that is measured is. It also reports a time that cannot be written.
 func checkNumbers(v any) error { return checkValue(reflect.ValueOf(v), "") }
 
 func checkValue(v reflect.Value, at string) error {
@@ -172,7 +172,10 @@ func checkValue(v reflect.Value, at string) error {
 			}
 		}
 	case reflect.Struct:
-		if v.Type() == reflect.TypeFor[time.Time]() {
+		if t, ok := v.Interface().(time.Time); ok {
+			if _, err := t.MarshalJSON(); err != nil { // which takes less than its opposite does
+				return fmt.Errorf("%s: %w", at, err)
+			}
 			return nil
 		}
 		for i := range v.NumField() {

@@ -13,8 +13,8 @@ import (
 	"lladakit/reports"
 )
 
-// update writes the golden files anew. That of version 1 in JSON may get fields more, and
-// must lose none.
+// update writes the golden files anew. Those of versions may get fields more, and must
+// lose none.
 var update = flag.Bool("update", false, "write testdata anew")
 
 // hostile is a name with everything that forms could trip over.
@@ -55,7 +55,7 @@ func fixture() *reports.Bench {
 		Limits:     []reports.Limits{{Threads: 2, Memory: 44, Int4: 331, Int8: 195, Float: 103}},
 		Command:    []string{"llada", "bench", "--model", "it's | here"},
 		Started:    time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
-		Interleave: true, Interrupted: true,
+		Interleave: true, Interrupted: true, Asked: 8, Repetitions: 3,
 		Tests: []reports.Test{prefill, step, half, gen, odd},
 	}
 }

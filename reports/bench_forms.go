@@ -32,19 +32,14 @@ func (b *Bench) Write(w io.Writer, form string) error {
 	if write == nil {
 		return fmt.Errorf("form %.40q is not one of %s", form, strings.Join(BenchForms(), ", "))
 	}
-	if err := checkNumbers(b); err != nil {
+	if err := b.check(); err != nil {
 		return fmt.Errorf("bench result: %w", err)
 	}
 	return write(b, w)
 }
 
 // json writes the document.
-func (b *Bench) json(w io.Writer) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", " ")
-	return enc.Encode(b)
-}
+func (b *Bench) json(w io.Writer) error { return writeDocument(w, b) }
 
 // benchLine is a test with what it was measured on.
 type benchLine struct {

@@ -40,8 +40,25 @@ func benchColumns(marks map[*Test]string, files bool) []column[Test] {
 	}
 }
 
-// markdown writes the table of all tests and what is to be known about it.
-func (b *Bench) markdown(w io.Writer) error {
+// benchPreferred are the columns that a narrow table keeps: what a row is of and its main
+// figures, then what may tell rows apart.
+var benchPreferred = []string{
+	"test", "ms/forward", "t/s", "ms/run", "file", "threads", "block", "steps", "threshold", "policy", "profile", "pack", "type_k", "type_v",
+	"tokens/forward", "GB/s", "class", "schedule", "size", "experts/layer", "GMAC/s", "cpu", "build",
+}
+
+// check reports the first thing that cannot be.
+func (b *Bench) check() error {
+	if b.Asked > 0 && b.Asked < len(b.Tests) {
+		return fmt.Errorf("tests_asked is %d, and there are %s", b.Asked, plural(len(b.Tests), "test"))
+	}
+	return checkNumbers(b)
+}
+
+func (b *Bench) markdown(w io.Writer) error { return b.sheet().markdown(w) }
+
+// sheet has the table of all tests.
+func (b *Bench) sheet() *sheet {
 	tests := slices.Clone(b.Tests)
 	var general []string
 	for _, other := range b.Imported {
@@ -59,10 +76,8 @@ func (b *Bench) markdown(w io.Writer) error {
 		}
 		marks[&tests[i]] = notes.add(warnings)
 	}
-	if err := columnsTable(benchColumns(marks, ambiguous(tests)), tests).Markdown(w); err != nil {
-		return err
-	}
-	return writeNotes(w, "build: "+b.Program.describe(), slices.Concat(notes.list(), general, b.remarks()))
+	table := columnsTable(benchColumns(marks, ambiguous(tests)), tests).prefer(benchPreferred...)
+	return &sheet{tables: []*Table{table}, build: "build: " + b.Program.describe(), notes: slices.Concat(notes.list(), general, b.remarks())}
 }
 
 // remarks are what is said of all our tests.
@@ -95,12 +110,30 @@ func (b *Bench) remarks() []string {
 		all = append(all, "repetitions of all tests took turns")
 	}
 	if b.Interrupted {
-		all = append(all, "interrupted: tests are missing or have fewer repetitions")
+		all = append(all, "interrupted: "+b.part())
 	}
 	for _, warning := range b.Machine.Warnings {
 		all = append(all, "warning: "+warning)
 	}
 	return all
+}
+
+// part says how much there is of an interrupted benchmark.
+func (b *Bench) part() string {
+	if b.Asked == 0 || b.Repetitions == 0 {
+		return fmt.Sprintf("it has %s, and others are missing or have fewer repetitions", plural(len(b.Tests), "test"))
+	}
+	short := 0
+	for i := range b.Tests {
+		if t := &b.Tests[i]; t.Error == "" && len(t.SamplesNS) < b.Repetitions {
+			short++
+		}
+	}
+	text := fmt.Sprintf("%d of %s", len(b.Tests), plural(b.Asked, "test"))
+	if short > 0 {
+		text += fmt.Sprintf(", %d of them with fewer than %s", short, plural(b.Repetitions, "repetition"))
+	}
+	return text
 }
 
 // ambiguous reports whether different files have the same name and type.

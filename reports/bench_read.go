@@ -55,7 +55,7 @@ func ReadBench(r io.Reader) (*Bench, error) {
 	if err := json.Unmarshal(data, b); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBench, err)
 	}
-	if err := checkNumbers(b); err != nil {
+	if err := b.check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBench, err)
 	}
 	return b, nil

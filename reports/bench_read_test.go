@@ -12,17 +12,35 @@ import (
 	"lladakit/reports"
 )
 
-// Files of version 1 are read for ever.
+// Files of version 1 are read for ever: this one is as the first of them were.
 func TestReadBench(t *testing.T) {
 	data, err := os.ReadFile("testdata/bench-v1.json")
 	require.NoError(t, err)
 	got, err := reports.ReadBench(bytes.NewReader(data))
 	require.NoError(t, err)
-	assert.Equal(t, fixture(), got)
+	want := fixture()
+	want.Asked, want.Repetitions = 0, 0 // which are not as old as the file
+	assert.Equal(t, want, got)
 
 	again, err := reports.ReadBench(strings.NewReader(inForm(t, beside(t), "json")))
 	require.NoError(t, err)
 	assert.Equal(t, beside(t), again)
+}
+
+// What an interrupted benchmark says about itself, with and without knowing what it was to be.
+func TestBenchPart(t *testing.T) {
+	b := fixture()
+	for _, c := range []struct {
+		asked, repetitions int
+		want               string
+	}{
+		{8, 3, "interrupted: 5 of 8 tests\n"},
+		{6, 4, "interrupted: 5 of 6 tests, 4 of them with fewer than 4 repetitions\n"}, // the fifth failed
+		{0, 0, "interrupted: it has 5 tests, and others are missing or have fewer repetitions\n"},
+	} {
+		b.Asked, b.Repetitions = c.asked, c.repetitions
+		assert.Contains(t, inForm(t, b, "md"), c.want)
+	}
 }
 
 func TestReadBenchRefuses(t *testing.T) {
@@ -42,6 +60,9 @@ func TestReadBenchRefuses(t *testing.T) {
 		`{"bench":1,"tests":[{"avg_ts":NaN}]}`:                          "invalid character",
 		`{"bench":1,"tests":[{"samples_ts":[1,-1]}]}`:                   "tests[0].samples_ts[1] is -1",
 		`{"bench":1,"tests":[{"avg_ns":99999999999999999999}]}`:         "99999999999999999999",
+		`{"bench":1,"tests_asked":1,"tests":[{},{}]}`:                   "tests_asked is 1, and there are 2 tests",
+		`{"bench":1,"started":"2026-01-02T03:03:05+24:59"}`:             "started: ",
+		`{"bench":1,"repetitions":-3}`:                                  "repetitions is -3",
 		`{"bench":1,"machine":{"memory":-1}}`:                           "-1",
 		`{"bench":1,"limits":[{"memory_gb_per_s":-1}]}`:                 "limits[0].memory_gb_per_s is -1",
 		`{"bench":1,"imported":[{"tests":[{"phases_ns":{"ffn":-1}}]}]}`: "imported[0].tests[0].phases_ns.ffn is -1",

@@ -44,10 +44,8 @@ func ReadComparison(r io.Reader) (*Comparison, error) {
 	if err := json.Unmarshal(data, c); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrComparison, err)
 	}
-	for i := range c.Gates {
-		if c.Passed && !c.Gates[i].Passed {
-			return nil, fmt.Errorf("%w: it passed, and gates[%d] did not", ErrComparison, i)
-		}
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrComparison, err)
 	}
 	return c, nil
 }

@@ -231,7 +231,7 @@ func (c *Collection) headProblems() *Table {
 func (c *Collection) summaryParts() []summaryPart {
 	var all []summaryPart
 	for _, r := range c.Comparisons {
-		all = append(all, summaryPart{"comparison: " + r.Path, r.Value.markdown})
+		all = append(all, summaryPart{"comparison: " + r.Path, r.Value.sheet().markdown})
 	}
 	for _, r := range c.Evals {
 		if r.Value.Eval != nil {

@@ -18,7 +18,7 @@ const (
 	maxCollectDepth   = 8 // folders in folders
 	maxCollectEntries = 20_000
 	maxCollectBytes   = 1 << 30 // of all results, unpacked
-	maxCollectTrace   = 256 << 20
+	maxCollectTrace   = maxTrace
 )
 
 // Collect reads the results in a folder and the folders in it, up to eight deep. Hidden
@@ -180,7 +180,7 @@ func (c *collector) read(name string, read func(io.Reader) error) error {
 	if strings.HasSuffix(name, ".gz") || strings.HasSuffix(name, ".jsonl") && path.Base(name) != SamplesFile {
 		left = min(left, c.trace)
 	}
-	m := &meter{r: r, left: left}
+	m := &meter{r: r, left: left, full: errTooLarge}
 	err = read(m)
 	c.left -= left - m.left
 	return err
@@ -192,6 +192,7 @@ var errTooLarge = errors.New("it is too large for a report, alone or with the re
 type meter struct {
 	r    io.Reader
 	left int64
+	full error // what more bytes are
 }
 
 func (m *meter) Read(p []byte) (int, error) {
@@ -200,7 +201,7 @@ func (m *meter) Read(p []byte) (int, error) {
 		if n, err := m.r.Read(make([]byte, 1)); n == 0 && err != nil {
 			return 0, err
 		}
-		return 0, errTooLarge
+		return 0, m.full
 	}
 	n, err := m.r.Read(p[:min(int64(len(p)), m.left)])
 	m.left -= int64(n)

@@ -84,10 +84,10 @@ func TestCollect(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{
 		"bench bench-1.json", "sweep sweep-1.json", "eval eval-1/results.json of eval-1: 18", "kld kld-1.json",
-		"verification verification-1.json", "conversion conversion-1.json", "trace trace-1.jsonl: 2",
+		"verification verification-1.json", "conversion conversion-1.json", "conversion conversion-2.json", "trace trace-1.jsonl: 2",
 	}, found(c))
 	assert.Equal(t, []string{
-		"bench-1.json: interrupted: it has 5 tests, and others are missing or have fewer repetitions",
+		"bench-1.json: interrupted: 5 of 8 tests",
 		"bench-1.json: 1 of 5 tests have fewer repetitions than were asked for, the first cmd'1': it ended with 3",
 		"eval-1/results.json: interrupted: 10 of 12 answers of gsm8k",
 		"eval-1/results.json: 1 of 10 requests of gsm8k failed, and count as wrong",

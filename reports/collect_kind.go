@@ -55,7 +55,7 @@ func (b *Bench) missing() (all []string) {
 		}
 	}
 	if b.Interrupted {
-		all = append(all, fmt.Sprintf("interrupted: it has %s, and others are missing or have fewer repetitions", plural(len(b.Tests), "test")))
+		all = append(all, "interrupted: "+b.part())
 	}
 	if failed > 0 {
 		all = append(all, fmt.Sprintf("%d of %s have fewer repetitions than were asked for, the first %s", failed, plural(len(b.Tests), "test"), first))

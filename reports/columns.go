@@ -2,7 +2,6 @@ package reports
 
 import (
 	"fmt"
-	"io"
 	"math"
 	"path"
 	"slices"
@@ -61,24 +60,23 @@ func columnsTable[T any](columns []column[T], rows []T) *Table {
 	return table
 }
 
+// prefer gives the columns with these headers priority over others, the first the most.
+func (t *Table) prefer(headers ...string) *Table {
+	t.Priority = make([]int, len(t.Header))
+	for i, header := range t.Header {
+		if at := slices.Index(headers, header); at >= 0 {
+			t.Priority[i] = len(headers) - at
+		}
+	}
+	return t
+}
+
 // fileName is the last part of a path of any system.
 func fileName(name string) string {
 	if name == "" {
 		return ""
 	}
 	return path.Base(strings.ReplaceAll(name, `\`, "/"))
-}
-
-// writeNotes writes lines under a table: a first one alone, as llama-bench has it, and a
-// list.
-func writeNotes(w io.Writer, first string, list []string) error {
-	var text strings.Builder
-	text.WriteString("\n" + markdownText(first) + "\n\n")
-	for _, note := range list {
-		text.WriteString("- " + markdownText(note) + "\n")
-	}
-	_, err := io.WriteString(w, text.String())
-	return err
 }
 
 // list joins what is not empty.

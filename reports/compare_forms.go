@@ -6,21 +6,12 @@ import (
 	"strings"
 )
 
-// comparisonForms are the forms of Write.
-var comparisonForms = map[string]func(c *Comparison, w io.Writer) error{
-	"md": (*Comparison).markdown, "json": func(c *Comparison, w io.Writer) error { return writeJSON(w, c) },
-}
-
 // ComparisonForms lists what Write can write.
 func ComparisonForms() []string { return []string{"md", "json"} }
 
 // Write writes the comparison in one of the forms of ComparisonForms.
 func (c *Comparison) Write(w io.Writer, form string) error {
-	write := comparisonForms[form]
-	if write == nil {
-		return fmt.Errorf("form %.40q is not one of %s", form, strings.Join(ComparisonForms(), ", "))
-	}
-	return write(c, w)
+	return writeSheet(w, c, form, "comparison")
 }
 
 // comparedColumns are those of the table of tasks.
@@ -58,23 +49,29 @@ func comparedColumns() []column[ComparedTask] {
 	}
 }
 
-func (c *Comparison) markdown(w io.Writer) error {
-	var head strings.Builder
+func (c *Comparison) sheet() *sheet {
+	tasks := columnsTable(comparedColumns(), c.Tasks).prefer("difference", "p", "pairs", "A", "B", "only A", "only B", "tokens/forward", "truncated", "both right", "neither")
+	s := &sheet{
+		tables: []*Table{tasks, c.gatesTable(), c.extractorsTable(), c.differTable(), c.flipsTable()},
+		build:  "A: " + c.A.describe() + "; B: " + c.B.describe(), notes: c.notes(),
+	}
 	for i := range c.Tasks {
-		fmt.Fprintf(&head, "%s: %s.\n\n", markdownText(c.Tasks[i].Task), markdownText(c.Tasks[i].Verdict))
+		s.head = append(s.head, c.Tasks[i].Task+": "+c.Tasks[i].Verdict+".")
 	}
-	if _, err := io.WriteString(w, head.String()); err != nil {
+	return s
+}
+
+// check reports the first thing that cannot be. Differences may be below zero.
+func (c *Comparison) check() error {
+	if err := checkVersion(c.Version, ComparisonVersion); err != nil {
 		return err
 	}
-	if err := columnsTable(comparedColumns(), c.Tasks).Markdown(w); err != nil {
-		return err
-	}
-	for _, table := range []*Table{c.gatesTable(), c.extractorsTable(), c.differTable(), c.flipsTable()} {
-		if err := furtherTable(w, table); err != nil {
-			return err
+	for i := range c.Gates {
+		if c.Passed && !c.Gates[i].Passed {
+			return fmt.Errorf("it passed, and gates[%d] did not", i)
 		}
 	}
-	return writeNotes(w, "A: "+c.A.describe()+"; B: "+c.B.describe(), c.notes())
+	return nil
 }
 
 func (r *ComparedRun) describe() string {
@@ -96,7 +93,7 @@ func (c *Comparison) gatesTable() *Table {
 		}
 		table.Rows = append(table.Rows, []string{g.Gate, g.Task, value, verdict})
 	}
-	return table
+	return table.prefer("", "value")
 }
 
 // signedDecimals formats what a gate bounds: a change, or what B has.
@@ -118,7 +115,7 @@ func (c *Comparison) extractorsTable() *Table {
 			})
 		}
 	}
-	return table
+	return table.prefer("extractor", "difference", "p")
 }
 
 func (c *Comparison) differTable() *Table {
@@ -157,7 +154,7 @@ func (c *Comparison) flipsTable() *Table {
 			}
 		}
 	}
-	return table
+	return table.prefer("document", "", "A", "B", "gold")
 }
 
 // brief is the first of a text, for a cell.

@@ -7,18 +7,24 @@ import (
 	"time"
 )
 
-// ConversionVersion is the version of conversions that are written.
-const ConversionVersion = 1
+// ConversionVersion is the version of conversions that are written. In those of version 1
+// it is not known which files were read.
+const ConversionVersion = 2
 
 // Conversion says what convert or quantize made.
 type Conversion struct {
-	Version   int       `json:"conversion,omitempty"` // ConversionVersion; 0 for a plan, which is no result
-	Program   Program   `json:"program"`
-	Machine   Machine   `json:"machine"`
-	Command   []string  `json:"command"`
-	Started   time.Time `json:"started"`
-	Seconds   float64   `json:"seconds"` // without the digest
-	Source    string    `json:"source"`  // folder or file
+	Version int       `json:"conversion,omitempty"` // ConversionVersion; 0 for a plan, which is no result
+	Program Program   `json:"program"`
+	Machine Machine   `json:"machine"`
+	Command []string  `json:"command"`
+	Started time.Time `json:"started"`
+	Seconds float64   `json:"seconds"` // without the digests
+	Source  string    `json:"source"`  // folder or file
+
+	// Sources are the files of Source that were read, and Importance is nil if there was none.
+	Sources    []InputFile `json:"source_files"`
+	Importance *InputFile  `json:"imatrix"`
+
 	File      File      `json:"file"`
 	Files     []string  `json:"files"`
 	Recipe    string    `json:"recipe,omitempty"` // file with the formats that were chosen for a size
@@ -35,6 +41,13 @@ type Conversion struct {
 
 	// Experts has the types of the experts' matrices, a row for each layer that has some.
 	Experts []ExpertTypes `json:"experts,omitempty"`
+}
+
+// InputFile is a file that something was made from.
+type InputFile struct {
+	Name   string `json:"file"`   // path
+	Size   uint64 `json:"size"`   // bytes
+	SHA256 string `json:"sha256"` // in hex
 }
 
 // Fit says how good the formats are that were chosen for a size.
@@ -78,6 +91,18 @@ func (c *Conversion) check() error {
 	if err := checkNumbers(c); err != nil {
 		return err
 	}
+	if c.Version >= 2 {
+		for i := range c.Sources {
+			if err := c.Sources[i].check(); err != nil {
+				return fmt.Errorf("source_files[%d].%w", i, err)
+			}
+		}
+		if c.Importance != nil {
+			if err := c.Importance.check(); err != nil {
+				return fmt.Errorf("imatrix.%w", err)
+			}
+		}
+	}
 	for i := range c.Experts {
 		x := &c.Experts[i]
 		n := max(len(x.Gate), len(x.Up), len(x.Down))
@@ -89,6 +114,14 @@ func (c *Conversion) check() error {
 				return fmt.Errorf("experts[%d].%s has %d of %d experts", i, m.name, len(m.types), n)
 			}
 		}
+	}
+	return nil
+}
+
+// check reports a file that is not told by its digest.
+func (f *InputFile) check() error {
+	if !digest(f.SHA256) {
+		return fmt.Errorf("sha256 is %.80q", f.SHA256)
 	}
 	return nil
 }

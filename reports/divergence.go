@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -112,16 +111,7 @@ func DivergenceForms() []string { return []string{"md", "json"} }
 // Write writes the divergence in one of the forms of DivergenceForms. One with numbers that
 // cannot be is refused.
 func (d *Divergence) Write(w io.Writer, form string) error {
-	if err := d.check(); err != nil {
-		return fmt.Errorf("divergence: %w", err)
-	}
-	switch form {
-	case "md":
-		return d.markdown(w)
-	case "json":
-		return writeDocument(w, d)
-	}
-	return fmt.Errorf("form %.40q is not one of %s", form, strings.Join(DivergenceForms(), ", "))
+	return writeSheet(w, d, form, "divergence")
 }
 
 // Table has the figures by the masked share, and those of all in its last row.
@@ -134,7 +124,7 @@ func (d *Divergence) Table() *Table {
 		t.Rows = append(t.Rows, d.Buckets[i].row(fmt.Sprintf("up to %.0f %%", 100*d.Buckets[i].UpTo)))
 	}
 	t.Rows = append(t.Rows, d.All.row("all"))
-	return t
+	return t.prefer("KLD, nats", "same top token", "positions")
 }
 
 func (f *DivergenceFigures) row(what string) []string {
@@ -151,16 +141,13 @@ func (f *DivergenceFigures) row(what string) []string {
 	}
 }
 
-func (d *Divergence) markdown(w io.Writer) error {
-	if err := d.Table().Markdown(w); err != nil {
-		return err
-	}
-	return writeNotes(w, "build: "+d.Program.describe(), []string{
+func (d *Divergence) sheet() *sheet {
+	return &sheet{tables: []*Table{d.Table()}, build: "build: " + d.Program.describe(), notes: []string{
 		fmt.Sprintf("%s of %s; in brackets 95 %% intervals over prompts", plural(d.Prompts, "prompt"), fileName(d.Data)),
 		"model: " + d.Model.describe(),
 		"reference, which answered the prompts: " + d.Reference.describe(),
 		"masked: share of the block's positions that were masked when both models predicted them",
-	})
+	}}
 }
 
 // describe says in a line what the file is.

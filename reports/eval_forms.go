@@ -31,14 +31,7 @@ func (e *Eval) Write(w io.Writer, form string) error {
 	return write(e, w)
 }
 
-func (e *Eval) json(w io.Writer) error { return writeJSON(w, e) }
-
-func writeJSON(w io.Writer, document any) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", " ")
-	return enc.Encode(document)
-}
+func (e *Eval) json(w io.Writer) error { return writeDocument(w, e) }
 
 // evalLine is a task with what it was made with.
 type evalLine struct {

@@ -65,16 +65,11 @@ func points(share float64) string {
 	return fmt.Sprintf("%.1f points", 100*share)
 }
 
-func (e *Eval) markdown(w io.Writer) error {
-	if err := columnsTable(e.evalColumns(), e.Tasks).Markdown(w); err != nil {
-		return err
-	}
-	for _, table := range []*Table{e.extractors(), e.publishedFigures()} {
-		if err := furtherTable(w, table); err != nil {
-			return err
-		}
-	}
-	return writeNotes(w, "build: "+e.Program.describe(), e.notes())
+func (e *Eval) markdown(w io.Writer) error { return e.sheet().markdown(w) }
+
+func (e *Eval) sheet() *sheet {
+	tasks := columnsTable(e.evalColumns(), e.Tasks).prefer("accuracy", "n", "pass@1", "correct", "tokens/forward", "failed", "truncated", "std. error", "detectable")
+	return &sheet{tables: []*Table{tasks, e.extractors(), e.publishedFigures()}, build: "build: " + e.Program.describe(), notes: e.notes()}
 }
 
 // extractors is the table of how many answers each extractor has right, if there is one
@@ -96,7 +91,7 @@ func (e *Eval) extractors() *Table {
 			})
 		}
 	}
-	return table
+	return table.prefer("extractor", "correct", "of all", "")
 }
 
 // publishedFigures is the table of published figures beside ours.
@@ -114,18 +109,7 @@ func (e *Eval) publishedFigures() *Table {
 			})
 		}
 	}
-	return table
-}
-
-// furtherTable writes a table under another, if it has rows.
-func furtherTable(w io.Writer, table *Table) error {
-	if len(table.Rows) == 0 {
-		return nil
-	}
-	if _, err := io.WriteString(w, "\n"); err != nil {
-		return err
-	}
-	return table.Markdown(w)
+	return table.prefer("published", "accuracy", "here", "p", "")
 }
 
 func percent2(share float64) string { return fmt.Sprintf("%.2f %%", 100*share) }

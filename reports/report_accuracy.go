@@ -99,13 +99,27 @@ func conversionSections(r *Result[Conversion]) []Section {
 		Title: fmt.Sprintf("%s: %s", fileName(v.File.Name), r.Path), Caption: "Types of the file's tensors.",
 		Notes: slices.Concat([]string{
 			"file: " + fileLine(&v.File), fmt.Sprintf("source: %s; %s, %s weights, made in %s", fileName(v.Source), plural(v.Tensors, "tensor"), billions(v.Weights), seconds(v.Seconds)),
-			"machine: " + v.Machine.describe(),
-		}, made(&v.Program, v.Command, v.Started)),
+		}, v.inputs(r.Path), []string{"machine: " + v.Machine.describe()}, made(&v.Program, v.Command, v.Started)),
 	}
 	if len(v.Types) > 0 {
 		s.Table = columnsTable(columns, v.Types)
 	}
 	return []Section{s}
+}
+
+// inputs says what is known about the files that were read; path is where more is.
+func (c *Conversion) inputs(path string) (all []string) {
+	var bytes uint64
+	for i := range c.Sources {
+		bytes += c.Sources[i].Size
+	}
+	if len(c.Sources) > 0 {
+		all = append(all, fmt.Sprintf("read: %s, %s, whose sha256 are in %s", plural(len(c.Sources), "file"), gibibytes(bytes), path))
+	}
+	if f := c.Importance; f != nil {
+		all = append(all, "importance: "+list(fileName(f.Name), "sha256 "+f.SHA256))
+	}
+	return all
 }
 
 // verificationSections describe what was found about a file.

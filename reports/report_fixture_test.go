@@ -60,7 +60,9 @@ func collection() *reports.Collection {
 			Findings: []string{"# a fault of " + hostile}, RelRMS: 0.0812,
 		}}},
 		Conversions: []reports.Result[reports.Conversion]{{Path: "convert.json", Value: &reports.Conversion{
-			Version: 1, Program: program, Machine: machine, Started: started, Seconds: 61.5, Source: "LLaDA2.0-mini", File: file, Files: []string{"mini-q4_0.gguf"},
+			Version: 2, Sources: []reports.InputFile{{Name: "config.json", Size: 1 << 20, SHA256: hash("config")}, {Name: "model.safetensors", Size: 30 << 30, SHA256: hash("weights")}},
+			Importance: &reports.InputFile{Name: "dir/mini.imatrix", Size: 1, SHA256: hash("imatrix")},
+			Program:    program, Machine: machine, Started: started, Seconds: 61.5, Source: "LLaDA2.0-mini", File: file, Files: []string{"mini-q4_0.gguf"},
 			Tensors: 100, Weights: 16_255_643_392, Types: []reports.TypeUse{{Type: "q4_0", Tensors: 90, Weights: 16e9, Bytes: 9e9}, {Type: "f32", Tensors: 10, Weights: 255_643_392, Bytes: 1e9}},
 		}}},
 		Traces:   []reports.Result[reports.Trace]{{Path: "t.jsonl", Value: trace}},

@@ -23,7 +23,7 @@ func (c *Collection) missing(models []*reportModel) []string {
 			continue
 		}
 		if r.Value.Interrupted {
-			interrupted(r.Path, "tests are missing or have fewer repetitions")
+			interrupted(r.Path, "%s", r.Value.part())
 		}
 		for i := range r.Value.Tests {
 			if t := &r.Value.Tests[i]; t.Error != "" {

@@ -100,7 +100,7 @@ func TestReportMissing(t *testing.T) {
 	missing := reports.NewReport(collection()).Missing
 	for _, want := range []string{
 		"old.json: it has version 9, and this program reads up to 1",
-		"bench.json: interrupted: tests are missing or have fewer repetitions",
+		"bench.json: interrupted: 5 of 8 tests",
 		"bench.json: cmd'1' failed: it ended with 3",
 		"part: interrupted: gsm8k has 10 of 12 answers",
 		"t.jsonl: interrupted: the recording has no end",

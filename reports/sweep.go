@@ -105,12 +105,7 @@ func (s *Sweep) Write(w io.Writer, form string) error {
 	return write(s, w)
 }
 
-func (s *Sweep) json(w io.Writer) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", " ")
-	return enc.Encode(s)
-}
+func (s *Sweep) json(w io.Writer) error { return writeDocument(w, s) }
 
 // csv has a column for each axis.
 func (s *Sweep) csv(w io.Writer) error {
@@ -185,11 +180,14 @@ func (s *Sweep) sweepColumns() []column[SweepCell] {
 
 func percent(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
 
-func (s *Sweep) markdown(w io.Writer) error {
-	if err := columnsTable(s.sweepColumns(), s.Cells).Markdown(w); err != nil {
-		return err
-	}
-	return writeNotes(w, "build: "+s.Program.describe(), s.notes())
+func (s *Sweep) markdown(w io.Writer) error { return s.sheet().markdown(w) }
+
+// sheet has the table of all cells. A narrow one keeps the settings, and how good and fast
+// they are.
+func (s *Sweep) sheet() *sheet {
+	kept := slices.Concat([]string{"t/s"}, s.Axes, []string{"right", "", "model", "same tokens", "speed", "file", "threads", "tokens/forward", "same answers", "ms/forward", "size"})
+	table := columnsTable(s.sweepColumns(), s.Cells).prefer(kept...)
+	return &sheet{tables: []*Table{table}, build: "build: " + s.Program.describe(), notes: s.notes()}
 }
 
 // notes are what is said of all cells.

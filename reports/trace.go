@@ -1,12 +1,8 @@
 package reports
 
 import (
-	"bufio"
-	"bytes"
 	"compress/gzip"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 )
 
@@ -118,97 +114,4 @@ func (t *TraceWriter) Close() error {
 		return nil
 	}
 	return t.zip.Close()
-}
-
-// ErrTrace is what errors about the contents of a trace wrap.
-var ErrTrace = errors.New("no trace")
-
-// maxTraceLine bounds a line of a trace in bytes.
-const maxTraceLine = 64 << 20
-
-// Trace is a trace that was read. End is nil in one that was cut off.
-type Trace struct {
-	Header TraceHeader
-	Steps  []TraceStep
-	End    *TraceEnd
-}
-
-// ReadTrace reads a trace, compressed or not. A line that is cut off at the end is
-// left out.
-func ReadTrace(r io.Reader) (*Trace, error) {
-	in := bufio.NewReader(r)
-	if magic, _ := in.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		zip, err := gzip.NewReader(in)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrTrace, err)
-		}
-		in = bufio.NewReader(zip)
-	}
-	t, lines := new(Trace), bufio.NewScanner(in)
-	lines.Buffer(nil, maxTraceLine)
-	lines.Split(wholeLines)
-	n := 0
-	for ; lines.Scan(); n++ {
-		if err := t.line(n, lines.Bytes()); err != nil {
-			return nil, fmt.Errorf("%w: line %d: %w", ErrTrace, n+1, err)
-		}
-	}
-	if err := lines.Err(); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, fmt.Errorf("%w: line %d: %w", ErrTrace, n+1, err)
-	}
-	if n == 0 {
-		return nil, fmt.Errorf("%w: it has no line", ErrTrace)
-	}
-	return t, nil
-}
-
-// wholeLines is bufio.ScanLines without the last line if that has no end.
-func wholeLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
-	if i := bytes.IndexByte(data, '\n'); i >= 0 {
-		return i + 1, data[:i], nil
-	}
-	if atEOF {
-		return len(data), nil, nil
-	}
-	return 0, nil, nil
-}
-
-// line takes the n-th line.
-func (t *Trace) line(n int, data []byte) error {
-	if t.End != nil {
-		return errors.New("it follows the last one")
-	}
-	if n == 0 {
-		if err := json.Unmarshal(data, &t.Header); err != nil {
-			return err
-		}
-		if v := t.Header.Trace; v < 1 || v > TraceVersion {
-			return fmt.Errorf("version %d is not between 1 and %d", v, TraceVersion)
-		}
-		if b := t.Header.Block; b < 1 || b > 1<<20 {
-			return fmt.Errorf("block length %d", b)
-		}
-		return nil
-	}
-	var line struct {
-		TraceStep
-		*TraceEnd
-	}
-	if err := json.Unmarshal(data, &line); err != nil {
-		return err
-	}
-	if line.TraceEnd != nil && line.End != "" {
-		t.End = line.TraceEnd
-		return nil
-	}
-	s := &line.TraceStep
-	b := t.Header.Block
-	if len(s.Tokens) != b || len(s.Wrote) != b || len(s.Stats) != b || s.Edited != nil && len(s.Edited) != b {
-		return fmt.Errorf("its lists have not the block's %d entries", b)
-	}
-	if s.Block < 0 || s.Step < 0 || s.Prompt < 0 || s.Prompt > b {
-		return fmt.Errorf("block %d, step %d, %d positions of the prompt", s.Block, s.Step, s.Prompt)
-	}
-	t.Steps = append(t.Steps, *s)
-	return nil
 }

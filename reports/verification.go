@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -135,16 +134,7 @@ func VerificationForms() []string { return []string{"md", "json"} }
 // Write writes the verification in one of the forms of VerificationForms. One with numbers
 // that cannot be is refused.
 func (v *Verification) Write(w io.Writer, form string) error {
-	if err := v.check(); err != nil {
-		return fmt.Errorf("verification: %w", err)
-	}
-	switch form {
-	case "md":
-		return v.markdown(w)
-	case "json":
-		return writeDocument(w, v)
-	}
-	return fmt.Errorf("form %.40q is not one of %s", form, strings.Join(VerificationForms(), ", "))
+	return writeSheet(w, v, form, "verification")
 }
 
 // Table has the errors of every tensor; of a stack of experts, also the expert whose
@@ -157,7 +147,7 @@ func (v *Verification) Table() *Table {
 	for i := range v.Checks {
 		t.Rows = append(t.Rows, v.Checks[i].row())
 	}
-	return t
+	return t.prefer("relative RMS", "type", "worst expert", "reachable")
 }
 
 func (c *TensorCheck) row() []string {
@@ -174,11 +164,8 @@ func (c *TensorCheck) row() []string {
 	return []string{c.Name, c.Type, number(c.MaxAbs), number(c.RelRMS), number(c.Reachable), worst}
 }
 
-// markdown leaves nothing out: a reader of it has no other form at hand.
-func (v *Verification) markdown(w io.Writer) error {
-	if err := v.Table().Markdown(w); err != nil {
-		return err
-	}
+// sheet leaves nothing out: a reader of it has no other form at hand.
+func (v *Verification) sheet() *sheet {
 	notes := []string{
 		fmt.Sprintf("%s, %s compared, %s", plural(len(v.Checks), "tensor"), expertMatrices(v.Experts), plural(v.Faults, "fault")),
 		"file: " + v.File.describe() + ", from " + fileName(v.Source),
@@ -189,7 +176,7 @@ func (v *Verification) markdown(w io.Writer) error {
 	for i := range v.Found {
 		notes = append(notes, v.Found[i].String())
 	}
-	return writeNotes(w, "build: "+v.Program.describe(), notes)
+	return &sheet{tables: []*Table{v.Table()}, build: "build: " + v.Program.describe(), notes: notes}
 }
 
 func expertMatrices(n int) string {

@@ -39,10 +39,12 @@ func keptDivergence() *reports.Divergence {
 
 func conversion() *reports.Conversion {
 	return &reports.Conversion{
-		Version: 1, Program: fixture().Program, Machine: fixture().Machine, Command: []string{"convert", "--from", hostile},
+		Version: 2, Program: fixture().Program, Machine: fixture().Machine, Command: []string{"convert", "--from", hostile},
 		Started: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Seconds: 61.5, Source: hostile,
-		File:  reports.File{Name: "mini-00001-of-00002.gguf", SHA256: hash("model"), Type: "q4_k_m", Size: 9_238_000_000, Bits: 4.5463},
-		Files: []string{"mini-00001-of-00002.gguf", "mini-00002-of-00002.gguf"}, Recipe: "mini.recipe.yaml", Bytes: 9_240_000_000, Type: "q4_k_m",
+		Sources:    []reports.InputFile{{Name: "dir/" + hostile, Size: 1234, SHA256: hash("config")}, {Name: "dir/model.safetensors", Size: 32_511_000_000, SHA256: hash("weights")}},
+		Importance: &reports.InputFile{Name: "mini.imatrix", Size: 9_000_000, SHA256: hash("imatrix")},
+		File:       reports.File{Name: "mini-00001-of-00002.gguf", SHA256: hash("model"), Type: "q4_k_m", Size: 9_238_000_000, Bits: 4.5463},
+		Files:      []string{"mini-00001-of-00002.gguf", "mini-00002-of-00002.gguf"}, Recipe: "mini.recipe.yaml", Bytes: 9_240_000_000, Type: "q4_k_m",
 		Tensors: 403, Weights: 16_255_643_392, Bits: 4.5463, NonFinite: 1, Fallbacks: []string{"blk.1." + hostile}, Neutral: 3,
 		Fit:   &reports.Fit{Error: 0.125, Gap: 0.001},
 		Types: []reports.TypeUse{{Type: "q4_k", Tensors: 400, Weights: 16_000_000_000, Bytes: 9_000_000_000}, {Type: "f32", Tensors: 3, Weights: 4096, Bytes: 16384}},
@@ -102,7 +104,7 @@ type kind struct {
 	ending string
 	text   func(t testing.TB) string
 	read   func(t testing.TB, r io.Reader) any
-	want   any // of the newest version
+	want   any // of the newest version; nil: its text
 }
 
 func kinds() []kind {
@@ -148,6 +150,11 @@ func kinds() []kind {
 			require.NoError(t, err)
 			return v
 		}, verification()},
+		{"comparison", reports.ComparisonVersion, ".json", func(t testing.TB) string { return form(t, comparisonOf(t), "json") }, func(t testing.TB, r io.Reader) any {
+			c, err := reports.ReadComparison(r)
+			require.NoError(t, err)
+			return form(t, c, "json") // nil and empty lists are the same there
+		}, nil},
 		{"trace", reports.TraceVersion, ".jsonl", func(t testing.TB) string { return string(written(t, example(), false)) }, func(t testing.TB, r io.Reader) any {
 			trace, err := reports.ReadTrace(r)
 			require.NoError(t, err)
@@ -179,8 +186,10 @@ func TestVersions(t *testing.T) {
 				data, err := os.ReadFile("testdata/" + name)
 				require.NoError(t, err)
 				got := k.read(t, bytes.NewReader(data))
-				if version == k.newest {
+				if version == k.newest && k.want != nil {
 					assert.Equal(t, k.want, got)
+				} else if version == k.newest {
+					assert.Equal(t, k.text(t), got)
 				}
 			})
 		}
@@ -197,13 +206,14 @@ func TestVerificationMarkdown(t *testing.T) {
 func TestReadRefuses(t *testing.T) {
 	for _, k := range []struct {
 		key     string
+		newest  int
 		kind    error
 		objects int
 		bytes   int
 		read    func(io.Reader) error
 		more    map[string]string // documents of the kind, with a version in place of V
 	}{
-		{"sweep", reports.ErrSweep, 200_000, 32 << 20, func(r io.Reader) error { _, err := reports.ReadSweep(r); return err }, map[string]string{
+		{"sweep", reports.SweepVersion, reports.ErrSweep, 200_000, 32 << 20, func(r io.Reader) error { _, err := reports.ReadSweep(r); return err }, map[string]string{
 			`{V,"cells":[{"n_threads":-1}]}`:                   "cells[0].n_threads is -1",
 			`{V,"axes":["threshold"],"cells":[{"values":[]}]}`: "cells[0] has not the 1 values of the axes",
 			`{V,"cells":[{},{"same_tokens":1.5}]}`:             "cells[1].same_tokens is 1.5",
@@ -212,20 +222,22 @@ func TestReadRefuses(t *testing.T) {
 			`{V,"SWEEP":7}`:                                    "version 7",
 			`{V,"machine":{"memory":-1}}`:                      "-1",
 		}},
-		{"kld", reports.ErrDivergence, 10_000, 4 << 20, func(r io.Reader) error { _, err := reports.ReadDivergence(r); return err }, map[string]string{
+		{"kld", reports.DivergenceVersion, reports.ErrDivergence, 10_000, 4 << 20, func(r io.Reader) error { _, err := reports.ReadDivergence(r); return err }, map[string]string{
 			`{V,"all":{"kld":{"mean":-0.5}}}`:         "all.kld.mean is -0.5",
 			`{V,"all":{"top1":{"high":1.5}}}`:         "all.top1.high is 1.5",
 			`{V,"by_mask_share":[{},{"up_to":2}]}`:    "by_mask_share[1].up_to is 2",
 			`{V,"model":{"file":"x"}}`:                "cannot unmarshal object",
 			`{V,"model_file":{"bits_per_weight":-4}}`: "model_file.bits_per_weight is -4",
 		}},
-		{"conversion", reports.ErrConversion, 50_000, 16 << 20, func(r io.Reader) error { _, err := reports.ReadConversion(r); return err }, map[string]string{
+		{"conversion", reports.ConversionVersion, reports.ErrConversion, 50_000, 16 << 20, func(r io.Reader) error { _, err := reports.ReadConversion(r); return err }, map[string]string{
 			`{V,"experts":[{"gate":["a","b"],"up":["a"]}]}`: "experts[0].up has 1 of 2 experts",
 			`{V,"fit":{"gap":-1}}`:                          "fit.gap is -1",
 			`{V,"bytes":-1}`:                                "-1",
+			`{"conversion":2,"source_files":[{}]}`:          `source_files[0].sha256 is ""`,
+			`{"conversion":2,"imatrix":{"sha256":"0g"}}`:    `imatrix.sha256 is "0g"`,
 			`{V,"nonfinite":1.5}`:                           "1.5",
 		}},
-		{"verification", reports.ErrVerification, 500_000, 64 << 20, func(r io.Reader) error { _, err := reports.ReadVerification(r); return err }, map[string]string{
+		{"verification", reports.VerificationVersion, reports.ErrVerification, 500_000, 64 << 20, func(r io.Reader) error { _, err := reports.ReadVerification(r); return err }, map[string]string{
 			`{V,"findings":[{"layer":-2}]}`:                "findings[0] has layer -2",
 			`{V,"findings":[{"severity":"fault"}]}`:        "faults is 0, and 1 findings are some",
 			`{V,"faults":1}`:                               "faults is 1, and 0 findings are some",
@@ -237,8 +249,8 @@ func TestReadRefuses(t *testing.T) {
 		all := map[string]string{
 			"": "unexpected end", "null": "no version under", "[]": "cannot unmarshal array", `{"bench":1}`: `no version under "` + k.key + `"`,
 			fmt.Sprintf(`{%q:0}`, k.key): "no version under", fmt.Sprintf(`{%q:1.5}`, k.key): "its version",
-			fmt.Sprintf(`{%q:2,"all":[],"cells":1}`, k.key):                      "version 2, and this program reads up to 1: use a newer one",
-			`{` + version + `}x`:                                                 "invalid character",
+			fmt.Sprintf(`{%q:%d,"all":[],"cells":1}`, k.key, k.newest+1): fmt.Sprintf("version %d, and this program reads up to %d: use a newer one", k.newest+1, k.newest),
+			`{` + version + `}x`: "invalid character",
 			`{` + version + `,"x":[` + strings.Repeat("{},", k.objects) + `{}]}`: fmt.Sprintf("%d objects are more than %d", k.objects+2, k.objects),
 			`{` + version + `}` + strings.Repeat(" ", k.bytes):                   fmt.Sprintf("more than %d MiB", k.bytes>>20),
 		}
@@ -310,7 +322,11 @@ func FuzzReadDivergence(f *testing.F) {
 }
 
 func FuzzReadConversion(f *testing.F) {
-	fuzzRead(f, "conversion-1.json", []string{"json"}, reports.ReadConversion)
+	fuzzRead(f, "conversion-2.json", []string{"json"}, reports.ReadConversion)
+}
+
+func FuzzReadComparison(f *testing.F) {
+	fuzzRead(f, "comparison-1.json", reports.ComparisonForms(), reports.ReadComparison)
 }
 
 func FuzzReadVerification(f *testing.F) {

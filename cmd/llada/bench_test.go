@@ -91,6 +91,7 @@ func TestBenchInterrupted(t *testing.T) {
 	require.NoError(t, json.Unmarshal(data, &got))
 	assert.True(t, got.Interrupted)
 	require.Len(t, got.Tests, 2)
+	assert.Equal(t, []int{3, 2}, []int{got.Asked, got.Repetitions}, "what was to be done")
 	assert.Len(t, got.Tests[1].SamplesNS, 2)
 	left, err := filepath.Glob(filepath.Join(dir, ".*"))
 	require.NoError(t, err)
@@ -159,7 +160,7 @@ func TestResultOutput(t *testing.T) {
 	o := resultOutput{forms: []string{"json"}, file: file}
 	defer o.close()
 	var stdout strings.Builder
-	require.ErrorIs(t, o.write(&stdout, &reports.Bench{}), os.ErrClosed)
+	require.ErrorIs(t, o.write(newOutput(&stdout, nil), &reports.Bench{}), os.ErrClosed)
 	assert.True(t, json.Valid([]byte(stdout.String())), "%q", stdout.String())
 	assert.NoFileExists(t, path)
 }

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +48,8 @@ type resultOfWork struct {
 	Command []string              `json:"command"`
 	Started time.Time             `json:"started"`
 	Source  string                `json:"source"`
+	Sources []reports.InputFile   `json:"source_files"`
+	Imatrix *reports.InputFile    `json:"imatrix"`
 	File    reports.File          `json:"file"`
 	Types   []reports.TypeUse     `json:"types"`
 	Experts []reports.ExpertTypes `json:"experts"`
@@ -69,10 +73,17 @@ func TestConvertReport(t *testing.T) {
 	assert.Equal(t, out+"\n", done(t, line+" --report "+report))
 	c := readResult(t, report, reports.ReadConversion)
 	assert.Equal(t, strings.Fields(line+" --report "+report), c.Command)
-	assert.Equal(t, []any{1, "llada", models.tinyDir, []string{out}, "q8_0"}, []any{c.Version, c.Program.Name, c.Source, c.Files, c.Type})
+	assert.Equal(t, []any{2, "llada", models.tinyDir, []string{out}, "q8_0"}, []any{c.Version, c.Program.Name, c.Source, c.Files, c.Type})
 	assert.Equal(t, digest(t, out), c.File.SHA256)
 	assert.Equal(t, []any{out, "q8_0", c.Bits}, []any{c.File.Name, c.File.Type, c.File.Bits})
 	assert.NotEmpty(t, c.Machine.CPUs)
+	assert.Nil(t, c.Importance)
+	read := map[string]bool{}
+	for _, f := range c.Sources {
+		read[filepath.Base(f.Name)] = true
+		assert.Equal(t, digest(t, f.Name), f.SHA256)
+	}
+	assert.Subset(t, slices.Collect(maps.Keys(read)), []string{"config.json", "model-00002-of-00002.safetensors", "tokenizer.json"})
 	var tensors int
 	var weights, bytes uint64
 	for _, use := range c.Types {
@@ -135,7 +146,7 @@ func TestConvertJSON(t *testing.T) {
 	assert.InDelta(t, 16, got.BitsPerWeight, 0.5)
 	assert.Zero(t, got.NonFinite)
 	assert.Positive(t, got.Seconds)
-	assert.Equal(t, []any{1, "llada", models.narrowDir, "bf16", 64}, []any{got.Version, got.Program.Name, got.Source, got.File.Type, len(got.File.SHA256)})
+	assert.Equal(t, []any{reports.ConversionVersion, "llada", models.narrowDir, "bf16", 64}, []any{got.Version, got.Program.Name, got.Source, got.File.Type, len(got.File.SHA256)})
 	require.Greater(t, len(got.Files), 2)
 	assert.Len(t, files(t, dir), len(got.Files))
 	var size int64

@@ -10,11 +10,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"lladakit/convert"
-	"lladakit/internal/gguf"
 	"lladakit/internal/tiny"
 	"lladakit/internal/tokenizer"
-	"lladakit/quant"
 	"lladakit/reports"
 	"lladakit/runtime"
 )
@@ -43,48 +40,52 @@ func (e *env) demo(c *cli.Context) error {
 		defer os.RemoveAll(temporary)
 		dir = temporary
 	}
-	paths, err := e.demoConvert(c.Context, dir)
+	results := new(reports.Collection)
+	paths, err := e.demoConvert(c.Context, dir, results)
 	if err != nil {
 		return err
 	}
 	if err := e.demoRun(c.Context, paths[0]); err != nil {
 		return err
 	}
-	results, err := e.demoResults(c.Context, dir, paths)
-	if err != nil {
+	if err := e.demoResults(c.Context, dir, paths, results); err != nil {
 		return err
 	}
 	return e.demoReport(results, c.String("out"))
 }
 
-// demoResults measures all that is to be reported.
+// demoResults measures all that is to be reported of the files.
 //
 // Note: the results are collected here, and not from the folder: it may have others.
-func (e *env) demoResults(ctx context.Context, dir string, paths []string) (*reports.Collection, error) {
-	c := new(reports.Collection)
+func (e *env) demoResults(ctx context.Context, dir string, paths []string, c *reports.Collection) error {
 	measured, err := e.demoBench(ctx, dir, paths)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	c.Benches = append(c.Benches, reports.Result[reports.Bench]{Path: demoBenchFile, Value: measured})
 	runs, err := e.demoEval(ctx, dir, paths)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, run := range runs {
 		c.Evals = append(c.Evals, reports.Result[reports.Run]{Path: filepath.Base(run.Path), Value: run})
 	}
+	far, err := e.demoDivergence(ctx, dir, paths)
+	if err != nil {
+		return err
+	}
+	c.Divergences = append(c.Divergences, reports.Result[reports.Divergence]{Path: demoDivergenceFile, Value: far})
 	swept, err := e.demoSweep(ctx, dir, paths)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	c.Sweeps = append(c.Sweeps, reports.Result[reports.Sweep]{Path: demoSweepFile, Value: swept})
 	recorded, err := e.demoTrace(ctx, dir, paths[0])
 	if err != nil {
-		return nil, err
+		return err
 	}
 	c.Traces = append(c.Traces, reports.Result[reports.Trace]{Path: demoTraceFile, Value: recorded})
-	return c, nil
+	return nil
 }
 
 // demoRun has one problem of each kind answered.
@@ -111,40 +112,6 @@ func (e *env) demoRun(ctx context.Context, path string) error {
 		answers = append(answers, a)
 	}
 	return e.demoTable(answers)
-}
-
-// demoTypes are what the checkpoint is converted to.
-var demoTypes = []gguf.Type{gguf.Q8_0, gguf.Q4_0}
-
-// demoConvert unpacks the checkpoint into dir and converts it to each of demoTypes.
-func (e *env) demoConvert(ctx context.Context, dir string) (paths []string, err error) {
-	folder := filepath.Join(dir, "tiny")
-	if err := tiny.Unpack(folder); err != nil {
-		return nil, err
-	}
-	checkpoint, err := convert.Open(folder)
-	if err != nil {
-		return nil, err
-	}
-	defer checkpoint.Close()
-	for _, typ := range demoTypes {
-		plan, err := checkpoint.Plan(convert.Options{Recipe: quant.Plain(typ)})
-		if err != nil {
-			return nil, err
-		}
-		name := strings.ToLower(typ.String())
-		path := filepath.Join(dir, "tiny-"+name+".gguf")
-		made, err := plan.Write(ctx, path)
-		if err != nil {
-			return nil, err
-		}
-		paths = append(paths, path)
-		if _, err := fmt.Fprintf(e.stdout, "Converted the tiny checkpoint (%d weights) to %s: %s, %s\n", plan.Weights(), name, filepath.Base(path), size(uint64(made.Bytes))); err != nil {
-			return nil, err
-		}
-	}
-	_, err = fmt.Fprintln(e.stdout)
-	return paths, err
 }
 
 // demoAnswer asks the model and prints question and answer.

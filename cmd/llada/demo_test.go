@@ -22,6 +22,7 @@ func TestDemo(t *testing.T) {
 		`\n  def \w+\(.*\):\n`,   // and the coding problem's
 		`\n│ prompt tokens +│ +\d+ │ +\d+ │\n`,
 		`\n│ finish +│ +eos │ +eos │\n`,
+		`\nHow far tiny-q4_0\.gguf is from tiny-q8_0\.gguf at masked positions: KLD 0\.\d+ nats, the same most probable token at \d+\.\d\d % of \d+\n`,
 		`\n│ tiny-gsm8k +│ +40 │ +\d+ \(.* to .* %\) │ +\d+ \(.* to .* %\) │`,
 		`\n│ tokens per forward +│ +\d+\.\d\d │ +\d+\.\d\d │\n`,
 		`\n│ tiny-q8_0 +│ step32 +│ +\d+ │ +│ +\d+\.\d\d │\n`,
@@ -30,12 +31,18 @@ func TestDemo(t *testing.T) {
 		assert.Regexp(t, want, o.stdout)
 	}
 	kept := slices.DeleteFunc(files(t, dir), func(name string) bool { return strings.HasSuffix(name, ".svg") })
-	assert.Equal(t, []string{"bench.json", "report.html", "report.md", "sweep.json", "tiny", "tiny-q4_0-eval", "tiny-q4_0.gguf", "tiny-q8_0-eval", "tiny-q8_0.gguf", "trace.jsonl"}, kept)
+	assert.Equal(t, []string{
+		"bench.json", "convert-q4_0.json", "convert-q8_0.json", "kld.json", "report.html", "report.md", "sweep.json", "tiny", "tiny-q4_0-eval", "tiny-q4_0.gguf",
+		"tiny-q8_0-eval", "tiny-q8_0.gguf", "trace.jsonl", "verify-q4_0.json", "verify-q8_0.json",
+	}, kept)
 	for _, name := range []string{"report.html", "report.md"} {
 		text, err := os.ReadFile(filepath.Join(dir, name))
 		require.NoError(t, err)
 		for _, want := range []string{"What llada demo measured", "tiny-q4_0.gguf", "tiny-gsm8k", "step32", "no result of HumanEval"} {
 			assert.Contains(t, string(text), want)
+		}
+		for _, missing := range []string{"no divergence", "no record of a conversion", "no verification", "no sweep", "no benchmark", "no recorded"} {
+			assert.NotContains(t, string(text), missing)
 		}
 	}
 	done(t, "run --ids 1 --gen-length 8 --model "+filepath.Join(dir, "tiny-q8_0.gguf"))

@@ -108,10 +108,8 @@ func folderError(err error) error {
 
 // printEval prints a result.
 func (e *env) printEval(result *reports.Eval, forms []string) error {
-	for _, form := range forms {
-		if err := result.Write(e.stdout, form); err != nil {
-			return err
-		}
+	if err := printResult(e.stdout, result, forms); err != nil {
+		return err
 	}
 	for _, warning := range result.Warnings {
 		fmt.Fprintln(e.stderr, "llada: warning:", e.stderr.printable(warning))

@@ -37,6 +37,7 @@ func reportFlag() cli.Flag {
 type fileSource interface {
 	Plan(convert.Options) (*convert.Plan, error)
 	Fit(context.Context, convert.Options, uint64) (*convert.Budget, error)
+	Files() []string
 }
 
 // newFileWork reads the flags that the commands share; target is the type of the
@@ -126,7 +127,7 @@ func (w *fileWork) do(c *cli.Context, src fileSource) error {
 	start := time.Now()
 	out := made{Conversion: reports.Conversion{
 		Program: thisProgram(), Machine: bench.ThisMachine(), Command: w.e.args, Started: now(), Source: c.String("from"),
-		Files: []string{}, Fallbacks: []string{},
+		Files: []string{}, Fallbacks: []string{}, Sources: []reports.InputFile{},
 	}}
 	if w.budget != (budget{}) {
 		var err error
@@ -141,10 +142,7 @@ func (w *fileWork) do(c *cli.Context, src fileSource) error {
 		return err
 	}
 	w.warn(plan)
-	out.Type, out.Tensors, out.Weights = w.opt.Recipe.Target.String(), len(plan.Tensors), plan.Weights()
-	out.Bits = 8 * float64(plan.Bytes()) / float64(plan.Weights())
-	out.Fallbacks, out.Neutral = append(out.Fallbacks, plan.Fallbacks...), plan.Neutral
-	out.Types = typeUses(plan.Tensors)
+	takePlan(&out.Conversion, plan, w.opt.Recipe)
 	if c.Bool("dry-run") {
 		return w.printPlan(c, plan, &out)
 	}
@@ -156,7 +154,7 @@ func (w *fileWork) do(c *cli.Context, src fileSource) error {
 	if result.NonFinite > 0 {
 		fmt.Fprintf(w.e.stderr, "llada: warning: %d weights are not finite\n", result.NonFinite)
 	}
-	out.Files, out.Bytes, out.NonFinite = result.Paths, uint64(result.Bytes), uint64(result.NonFinite)
+	takeWritten(&out.Conversion, result)
 	if out.Fit != nil {
 		if out.Recipe, err = w.writeRecipe(c.String("out")); err != nil {
 			return err
@@ -164,7 +162,10 @@ func (w *fileWork) do(c *cli.Context, src fileSource) error {
 	}
 	out.Seconds = time.Since(start).Seconds()
 	if w.report != nil || c.Bool("json") {
-		if err := w.complete(c.Context, &out.Conversion); err != nil {
+		bar := newProgress(w.e.stderr, "hashing")
+		err := completeConversion(c.Context, &out.Conversion, src.Files(), c.String("imatrix"), bar.update)
+		bar.end()
+		if err != nil {
 			return err
 		}
 	}
@@ -183,26 +184,6 @@ func (w *fileWork) do(c *cli.Context, src fileSource) error {
 	return failed
 }
 
-// complete makes a whole result of what was written.
-func (w *fileWork) complete(ctx context.Context, out *reports.Conversion) error {
-	file, err := gguf.Open(out.Files[0])
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	out.Version = reports.ConversionVersion
-	if out.File, err = describeFile(ctx, file, true); err != nil {
-		return err
-	}
-	out.File.Type = out.Type
-	matrices, err := findExpertTypes(file)
-	if err != nil {
-		return err
-	}
-	out.Experts = expertsByLayer(matrices)
-	return nil
-}
-
 func (w *fileWork) writeReport(out *reports.Conversion) error {
 	if w.report == nil {
 		return nil
@@ -213,18 +194,6 @@ func (w *fileWork) writeReport(out *reports.Conversion) error {
 	err := w.report.commit()
 	w.report = nil
 	return err
-}
-
-// expertsByLayer puts the matrices of a layer together.
-func expertsByLayer(matrices []expertTypes) (all []reports.ExpertTypes) {
-	for _, m := range matrices {
-		if n := len(all); n == 0 || all[n-1].Layer != m.Layer {
-			all = append(all, reports.ExpertTypes{Layer: m.Layer})
-		}
-		row := &all[len(all)-1]
-		*map[string]*[]string{"gate": &row.Gate, "up": &row.Up, "down": &row.Down}[m.Matrix] = m.Types
-	}
-	return all
 }
 
 // fit replaces the recipe by one that keeps the budget.

@@ -63,10 +63,7 @@ func (e *env) kld(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	result.Prompts, result.All = len(ids), divergenceFigures(&d.All, 1)
-	for i := range d.Buckets {
-		result.Buckets = append(result.Buckets, divergenceFigures(&d.Buckets[i], float64(i+1)/float64(len(d.Buckets))))
-	}
+	takeDivergence(result, d, len(ids))
 	if result.Settings, err = json.Marshal(opt); err != nil {
 		return err
 	}
@@ -82,6 +79,14 @@ func (e *env) kld(c *cli.Context) error {
 		}
 	}
 	return out.write(e.stdout, result)
+}
+
+// takeDivergence puts into a result what was measured with so many prompts.
+func takeDivergence(r *reports.Divergence, d *eval.Divergence, prompts int) {
+	r.Prompts, r.All = prompts, divergenceFigures(&d.All, 1)
+	for i := range d.Buckets {
+		r.Buckets = append(r.Buckets, divergenceFigures(&d.Buckets[i], float64(i+1)/float64(len(d.Buckets))))
+	}
 }
 
 func divergenceFigures(f *eval.Figures, upTo float64) reports.DivergenceFigures {

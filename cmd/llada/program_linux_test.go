@@ -163,6 +163,19 @@ func TestProgramOnTerminal(t *testing.T) {
 	assert.True(t, strings.HasPrefix(s.text(), out+"\n"), "%s", s.text())
 	assert.NotContains(t, s.text(), "writing")
 
+	// Tables are as wide as the terminal.
+	all, code = onTerminal(t, 70, 24, "bench", "--synthetic", "tiny", "--layers", "2", "--type", "q8_0", "-r", "1", "--tests", "step,gen32")
+	require.Zero(t, code)
+	s = newScreen(t, 70, 24)
+	fmt.Fprint(s, all)
+	assert.Contains(t, s.text(), "│ ")
+	for _, l := range s.lines {
+		if row := strings.Join(l.cells, ""); strings.HasPrefix(row, "│") {
+			assert.False(t, l.wrapped, "%s", row)
+		}
+	}
+	assert.Contains(t, s.text(), "left out: ")
+
 	// The program's own complaints are shown, not obeyed.
 	all, code = onTerminal(t, 120, 24, "inspect", "\x1b[2J")
 	assert.Equal(t, 3, code)

@@ -66,6 +66,10 @@ func TestFromCheckpointToBudget(t *testing.T) {
 	assert.Greater(t, f.Bytes, int64(2_350_000))
 	assert.Equal(t, filepath.Join(dir, "fitted.recipe.yaml"), f.Recipe)
 	assert.Positive(t, f.Fit.Error)
+	info, err := os.Stat(models.tiny)
+	require.NoError(t, err)
+	assert.Equal(t, []reports.InputFile{{Name: models.tiny, Size: uint64(info.Size()), SHA256: digest(t, models.tiny)}}, f.Sources)
+	assert.Equal(t, []string{imatrix, digest(t, imatrix)}, []string{f.Imatrix.Name, f.Imatrix.SHA256})
 
 	again := filepath.Join(dir, "again.gguf")
 	done(t, "convert --recipe "+f.Recipe+" --imatrix "+imatrix+" --from "+models.tinyDir+" --out "+again)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"io"
 	"os"
 	"slices"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"lladakit/bench"
+	"lladakit/reports"
 )
 
 // resultFlags say in which forms a result is printed, and where it is kept.
@@ -20,14 +20,14 @@ func resultFlags(forms []string) []cli.Flag {
 // formFlags say in which forms a result is printed.
 func formFlags(forms []string) []cli.Flag {
 	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "output", Aliases: []string{"o"}, Usage: "`LIST` of forms to print: " + strings.Join(forms, ", "), DefaultText: "md"},
+		&cli.StringSliceFlag{Name: "output", Aliases: []string{"o"}, Usage: "`LIST` of forms to print: " + strings.Join(forms, ", "), DefaultText: "md; on a terminal, tables as wide as it"},
 		&cli.BoolFlag{Name: "json", Usage: "print the result as JSON, as -o json does"},
 	}
 }
 
 // resultOutput is where a result goes.
 type resultOutput struct {
-	forms []string
+	forms []string // of which resultText is for a terminal
 	file  *newFile // nil without --out
 }
 
@@ -66,9 +66,13 @@ func resultFile(c *cli.Context, flag string, inputs ...string) (*newFile, error)
 	return createFile(path)
 }
 
+// resultText is the form of results where no flag names one: md, or on a terminal the same
+// with tables that are no wider than it.
+const resultText = ""
+
 // resultForms reads the flags for the forms in which a result is printed.
 func resultForms(c *cli.Context, forms []string) (chosen []string, err error) {
-	chosen = []string{"md"}
+	chosen = []string{resultText}
 	switch {
 	case c.Bool("json") && c.IsSet("output"):
 		return nil, usagef("--json is -o json: give one of them")
@@ -80,7 +84,7 @@ func resultForms(c *cli.Context, forms []string) (chosen []string, err error) {
 		}
 	}
 	for _, form := range chosen {
-		if !slices.Contains(forms, form) {
+		if form != resultText && !slices.Contains(forms, form) {
 			return nil, usagef("--output: %.40q is not one of %s", form, strings.Join(forms, ", "))
 		}
 	}
@@ -92,9 +96,7 @@ func (o *resultOutput) whole() bool { return o.file != nil || slices.Contains(o.
 
 // write writes a result, to the file first. If that fails, it is printed all the same:
 // measuring took long.
-func (o *resultOutput) write(w io.Writer, result interface {
-	Write(w io.Writer, form string) error
-}) error {
+func (o *resultOutput) write(w *output, result reports.Sheet) error {
 	var failed error
 	if o.file != nil {
 		if failed = result.Write(o.file, "json"); failed == nil {
@@ -102,12 +104,26 @@ func (o *resultOutput) write(w io.Writer, result interface {
 			o.file = nil
 		}
 	}
-	for _, form := range o.forms {
-		if err := result.Write(w, form); err != nil {
-			return errors.Join(failed, err)
+	return errors.Join(failed, printResult(w, result, o.forms))
+}
+
+// printResult prints a result in some forms.
+func printResult(w *output, result reports.Sheet, forms []string) error {
+	for _, form := range forms {
+		var err error
+		switch {
+		case form == resultText && w.terminal():
+			err = reports.WriteText(w, result, w.columns)
+		case form == resultText:
+			err = result.Write(w, "md")
+		default:
+			err = result.Write(w, form)
+		}
+		if err != nil {
+			return err
 		}
 	}
-	return failed
+	return nil
 }
 
 // close removes the file if there was no result.

@@ -144,7 +144,9 @@ func takeVerification(r *reports.Verification, v *convert.Verification) {
 
 func (e *env) printVerification(v *reports.Verification, tensors bool) error {
 	if tensors {
-		if err := v.Table().Text(e.stdout); err != nil {
+		table := v.Table()
+		table.Width = e.stdout.columns
+		if err := table.Text(e.stdout); err != nil {
 			return err
 		}
 	}
