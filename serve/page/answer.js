@@ -27,7 +27,13 @@ function newLine(a) {
 }
 
 // say describes a token.
-const say = (t) => t.masked ? `masked${t.text ? `, now “${visible(t.text)}” with ${t.p.toFixed(3)}` : ""}` : `“${visible(t.text)}” with ${t.p.toFixed(3)}`;
+function say(t) {
+  const text = t.text && `“${visible(t.text.trim() ? t.text.trim() : t.text)}” with ${t.p.toFixed(3)}`;
+  return t.masked ? text ? "masked, now " + text : "masked" : text;
+}
+
+// space is what a token begins with that has no colour.
+const space = (text) => text.slice(0, text.length - text.trimStart().length);
 
 const confidence = (t) => confidences.find(([below]) => t.p < below)[1];
 
@@ -46,9 +52,9 @@ function put(a, text, token) {
     a.coloured++;
     const e = document.createElement("span");
     e.className = "t " + confidence(token);
-    e.textContent = piece;
+    e.textContent = piece.trimStart();
     e.title = say(token);
-    a.live.before(e);
+    a.live.before(space(piece), e);
   });
 }
 
@@ -87,22 +93,32 @@ export function preview(a, tokens) {
 // draw shows the block as it is now.
 export function draw(a) {
   a.tokens.slice(a.next).forEach((t, i) => {
-    const e = a.cells[i] || (a.cells[i] = add(a.live, "span"));
-    const end = special.test(t.text);
+    if (!a.cells[i]) {
+      const before = document.createTextNode("");
+      a.live.append(before);
+      a.cells[i] = {before, e: add(a.live, "span")};
+    }
+    const {before, e} = a.cells[i], end = special.test(t.text);
     const text = end ? "∎" : t.masked ? visible(t.text) || "░" : t.text;
+    const gap = text.trim() ? space(text) : "", word = text.slice(gap.length);
     const name = "t " + (t.masked ? "mask" : confidence(t) + (t.wrote ? " new" : "")) + (end ? " end" : "");
-    if (e.textContent !== text) e.textContent = text;
+    if (before.data !== gap) before.data = gap;
+    if (e.textContent !== word) e.textContent = word;
     if (e.className !== name) e.className = name;
     e.title = say(t);
   });
-  for (const e of a.cells.splice(a.tokens.length - a.next)) e.remove();
+  for (const {before, e} of a.cells.splice(a.tokens.length - a.next)) {
+    before.remove();
+    e.remove();
+  }
 }
 
 // step takes a denoising step. One of a block whose text is there already changes counts only.
 export function step(a, s) {
   const count = (v) => Number.isSafeInteger(v) && v >= 0;
-  if (!s || !count(s.block) || !count(s.step) || !count(s.forwards) || !Array.isArray(s.tokens) || s.tokens.length > mostTokens) throw new Error("The server told of a step that has no meaning.");
-  const tokens = s.tokens.map((t) => ({text: String(t?.text ?? ""), p: Math.min(Math.max(Number(t?.p) || 0, 0), 1), masked: Boolean(t?.masked), wrote: Boolean(t?.wrote)}));
+  const list = s?.tokens ?? [];
+  if (!s || !count(s.block) || !count(s.step) || !count(s.forwards) || !Array.isArray(list) || list.length > mostTokens) throw new Error("The server told of a step that has no meaning.");
+  const tokens = list.map((t) => ({text: String(t?.text ?? ""), p: Math.min(Math.max(Number(t?.p) || 0, 0), 1), masked: Boolean(t?.masked), wrote: Boolean(t?.wrote)}));
   if (a.step && s.block > a.step.block) a.before += a.size * (s.block - a.step.block);
   a.size = tokens.length;
   a.step = s;

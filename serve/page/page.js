@@ -80,6 +80,7 @@ async function send() {
   $("prompt").value = $("said").textContent = "";
   pinned = true;
   state();
+  later();
   let error = null;
   try {
     const body = JSON.stringify(settings.request([...talk, {role: "user", content: prompt}]));

@@ -34,18 +34,18 @@ export async function load() {
   return facts;
 }
 
-const fields = [
+const fields = [ // the profile before what it has a say in
   {id: "system", label: "System prompt", rows: 3, about: "What the model is told before the conversation."},
   {id: "max_tokens", label: "Longest answer", min: 1, whole: true, about: "In tokens. With the conversation it must fit the model's positions."},
+  {id: "profile", label: "Profile", from: "profiles", about: "A bundle of settings."},
+  {id: "policy", label: "Policy", from: "policies", profiled: true, about: "Which words a step decides."},
+  {id: "threshold", label: "Threshold", min: 0, max: 1, step: 0.01, profiled: true, about: "A word that is more probable than this is decided."},
   {id: "block_length", label: "Block length", min: 1, whole: true, about: "Positions that are denoised together."},
   {id: "steps", label: "Steps", min: 1, whole: true, about: "Most denoising steps of a block. Fewer are faster, and less sure."},
-  {id: "threshold", label: "Threshold", min: 0, max: 1, step: 0.01, profiled: true, about: "A word that is more probable than this is decided."},
   {id: "temperature", label: "Temperature", min: 0, step: 0.1, about: "0 takes the most probable word. Above it words are drawn."},
   {id: "top_p", label: "Top p", min: 0, max: 1, step: 0.01, about: "Draw within this share of probability. 0 or 1: from all."},
   {id: "top_k", label: "Top k", min: 0, whole: true, about: "Draw among so many words. 0: among all."},
   {id: "seed", label: "Seed", min: 0, whole: true, about: "Of the drawing. Equal seeds give equal answers."},
-  {id: "policy", label: "Policy", from: "policies", profiled: true, about: "Which words a step decides."},
-  {id: "profile", label: "Profile", from: "profiles", about: "A bundle of settings."},
 ];
 
 // base is what a setting is where it is left alone: undefined where that is the profile's.
@@ -64,7 +64,7 @@ function build() {
   let saved = {};
   try { saved = JSON.parse(kept(disk, "llada.settings")) || {}; } catch { /* not ours */ }
   changed = {};
-  for (const f of [...fields].reverse()) { // the profile first: others depend on it
+  for (const f of fields) {
     if (Object.hasOwn(saved, f.id) && saved[f.id] !== base(f) && !wrong(f, saved[f.id])) changed[f.id] = saved[f.id];
   }
   $("fields").replaceChildren();
