@@ -190,19 +190,28 @@ func TestPageDenoises(t *testing.T) {
 	assert.Equal(t, "2 1 4", b.text("#block")+" "+b.text("#step")+" "+b.text("#forwards"))
 	s.step(block(1, 2, 5, "mat", ".*", "<|endoftext|>*", "<|endoftext|>*"))
 	b.wait(masks + " === 0")
+	// What a slow reader missed comes together: a step of the next block first, then the text before it.
+	s.step(block(2, 1, 6, " It*", "_ purrs?", "_."))
 	s.text("mat.")
-	s.finish("stop", 8, 5)
+	b.wait(masks + " === 2")
+	assert.Equal(t, "The cat is on the\nmat. It purrs.", b.eval(answer))
+	assert.Equal(t, "“mat” with 0.995", b.eval(`[...document.querySelectorAll(".answer .t")].find((e) => e.textContent === "mat").title`))
+	s.step(block(2, 2, 7, " It", " purrs?*", ".*"))
+	b.wait(masks + " === 0")
+	s.text(" It purrs.")
+	s.step(block(2, 2, 7, " It", " purrs?*", ".*")) // the text is there already
+	s.finish("stop", 11, 7)
 	b.wait(ready)
-	assert.Equal(t, "The cat is on the\nmat.", b.eval(answer))
-	assert.Equal(t, "The cat is on the\nmat.", b.text("#said"))
-	assert.Regexp(t, `^8 tokens[\d.]+ tokens/s1.60 tokens/forward5 forwardsCopy$`, b.text(".after"))
+	assert.Equal(t, "The cat is on the\nmat. It purrs.", b.eval(answer))
+	assert.Equal(t, "The cat is on the\nmat. It purrs.", b.text("#said"))
+	assert.Regexp(t, `^11 tokens[\d.]+ tokens/s1.57 tokens/forward7 forwardsCopy$`, b.text(".after"))
 	assert.Equal(t, "prompt", b.eval("document.activeElement.id"))
 
 	// The conversation goes on, and can be forgotten.
 	b.enter("#prompt", "Why?")
 	b.click("#send")
 	assert.Equal(t, []any{
-		object{"role": "user", "content": "Where is the cat?"}, object{"role": "assistant", "content": "The cat is on the\nmat."}, object{"role": "user", "content": "Why?"},
+		object{"role": "user", "content": "Where is the cat?"}, object{"role": "assistant", "content": "The cat is on the\nmat. It purrs."}, object{"role": "user", "content": "Why?"},
 	}, next(t, s.asked)["messages"])
 	s.text("It sleeps")
 	s.finish("length", 2, 1)
@@ -527,7 +536,11 @@ func TestPageScreenshots(t *testing.T) {
 	b.wait(masks + " === 12")
 	all("denoises")
 	b.eval(`document.querySelectorAll(".answer .c1, .answer .c2")[0].dispatchEvent(new PointerEvent("pointerover", {bubbles: true}))`)
-	s.step(block(1, 4, 13))
+	for i, w := range second {
+		second[i] = strings.TrimSuffix(strings.TrimPrefix(w, "_"), "*")
+	}
+	second[16] = "<|endoftext|>"
+	s.step(block(1, 9, 18, second...))
 	s.text(" you look up, blue light comes to your eyes, and the red goes straight on.")
 	s.finish("stop", 47, 18)
 	b.wait(ready)

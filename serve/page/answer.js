@@ -4,7 +4,7 @@ import {add, visible} from "./elements.js";
 const confidences = [[0.5, "c0"], [0.8, "c1"], [0.95, "c2"], [0.99, "c3"], [Infinity, "c4"]];
 const special = /^<\|.*\|>$/; // tokens that are no text, such as ends
 const mostColoured = 8000; // words of an answer; what follows is plain, so that a huge answer stays quick
-const mostTokens = 4096; // of a block
+const mostTokens = 4096, mostOpen = 3; // of a block, and blocks that wait for their text
 
 // newAnswer is an answer without words. Every line is an element of its own: what is
 // added makes the browser lay out the last one only.
@@ -13,7 +13,7 @@ export function newAnswer(turn) {
   element.setAttribute("aria-busy", "true");
   const a = {
     turn, element, line: null, live: document.createElement("span"), cells: [], coloured: 0, text: "",
-    block: -1, done: -1, tokens: [], next: 0, size: 0, before: 0, decided: 0, step: null, finish: "", usage: null, began: performance.now(), stop: new AbortController(),
+    open: [], done: -1, size: 0, before: 0, decided: 0, step: null, finish: "", usage: null, began: performance.now(), stop: new AbortController(),
   };
   a.live.className = "live";
   a.live.setAttribute("aria-hidden", "true");
@@ -58,41 +58,44 @@ function put(a, text, token) {
   });
 }
 
-// append adds final text in the place of the tokens that showed it, as far as they agree:
-// ends are no text, and of a character in several tokens none has the whole.
+// append adds final text, in the place of the blocks that showed it. It is of all of them
+// but the last, which it is of only if that is decided: a step may come before the text of
+// the block before its own.
 export function append(a, text) {
-  let rest = text, agreed = 0;
-  while (rest && a.next < a.tokens.length) {
-    const t = a.tokens[a.next];
-    if (t.masked) break;
-    if (special.test(t.text) || !t.text || t.text.includes("\ufffd") && !rest.startsWith(t.text)) {
-      a.next++;
-      continue;
-    }
-    const at = rest.indexOf(t.text);
-    if (at < 0 || at > 8) break;
-    put(a, rest.slice(0, at));
-    put(a, t.text, t);
-    rest = rest.slice(at + t.text.length);
-    a.next++;
-    agreed++;
+  let rest = text;
+  if (a.open[0]?.block < 0) a.open = [];
+  while (a.open.length && (a.open.length > 1 || rest && !a.open[0].tokens.some((t) => t.masked))) {
+    const b = a.open.shift();
+    a.done = b.block;
+    rest = agree(a, rest, b.tokens);
   }
   put(a, rest);
   a.text += text;
-  // A block with masks that does not agree is the next one, and goes on.
-  if (agreed || !a.tokens.some((t) => t.masked)) a.done = a.block;
-  preview(a, []);
 }
 
-// preview sets tokens of the block that is being denoised.
-export function preview(a, tokens) {
-  a.tokens = tokens;
-  a.next = 0;
+// agree adds the text of tokens as far as they have it, and returns the rest: ends are no
+// text, and of a character in several tokens none has the whole.
+function agree(a, rest, tokens) {
+  for (const t of tokens) {
+    if (!t.text || special.test(t.text) || t.text.includes("\ufffd") && !rest.startsWith(t.text)) continue;
+    const at = rest.indexOf(t.text);
+    if (t.masked || at < 0 || at > 8) break;
+    put(a, rest.slice(0, at));
+    put(a, t.text, t);
+    rest = rest.slice(at + t.text.length);
+  }
+  return rest;
 }
 
-// draw shows the block as it is now.
+// begin shows a block that the model has not seen yet.
+export function begin(a, length) {
+  a.open = [{block: -1, tokens: Array.from({length}, () => ({text: "", p: 0, masked: true, wrote: false}))}];
+}
+
+// draw shows what is not final as it is now.
 export function draw(a) {
-  a.tokens.slice(a.next).forEach((t, i) => {
+  const tokens = a.open.flatMap((b) => b.tokens);
+  tokens.forEach((t, i) => {
     if (!a.cells[i]) {
       const before = document.createTextNode("");
       a.live.append(before);
@@ -101,13 +104,13 @@ export function draw(a) {
     const {before, e} = a.cells[i], end = special.test(t.text);
     const text = end ? "∎" : t.masked ? visible(t.text) || "░" : t.text;
     const gap = text.trim() ? space(text) : "", word = text.slice(gap.length);
-    const name = "t " + (t.masked ? "mask" : confidence(t) + (t.wrote ? " new" : "")) + (end ? " end" : "");
+    const name = "t " + (t.masked ? t.text ? "mask" : "mask bare" : confidence(t) + (t.wrote ? " new" : "")) + (end ? " end" : "");
     if (before.data !== gap) before.data = gap;
     if (e.textContent !== word) e.textContent = word;
     if (e.className !== name) e.className = name;
     e.title = say(t);
   });
-  for (const {before, e} of a.cells.splice(a.tokens.length - a.next)) {
+  for (const {before, e} of a.cells.splice(tokens.length)) {
     before.remove();
     e.remove();
   }
@@ -123,9 +126,10 @@ export function step(a, s) {
   a.size = tokens.length;
   a.step = s;
   const masked = tokens.filter((t) => t.masked).length, told = !masked && a.text.endsWith(tokens.map((t) => special.test(t.text) ? "" : t.text).join(""));
-  if (s.block > a.done && !(told && a.block !== s.block)) {
-    a.block = s.block;
-    preview(a, tokens);
+  const last = a.open.at(-1);
+  if (last?.block === s.block) last.tokens = tokens;
+  else if (tokens.length && s.block > Math.max(a.done, last?.block ?? -1) && !told) {
+    a.open = [...a.open.filter((b) => b.block >= 0).slice(-mostOpen), {block: s.block, tokens}];
   }
   a.decided = a.before + tokens.length - masked;
 }

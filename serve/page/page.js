@@ -2,7 +2,7 @@
 import {$, add, oneLine} from "./elements.js";
 import {ask, events, useKey} from "./server.js";
 import * as settings from "./settings.js";
-import {append, draw, newAnswer, preview, step} from "./answer.js";
+import {append, begin, draw, newAnswer, step} from "./answer.js";
 
 let talk = [], going = null, pinned = true, frame = 0;
 
@@ -73,9 +73,9 @@ async function send() {
   fail("");
   const turn = add($("talk"), "article", undefined, "turn going");
   add(turn, "p", prompt, "asked");
-  const a = going = newAnswer(turn), length = Math.min(settings.blockLength(), 128);
+  const a = going = newAnswer(turn);
   a.loose = settings.loose();
-  preview(a, Array.from({length}, () => ({text: "", p: 0, masked: true, wrote: false})));
+  begin(a, Math.min(settings.blockLength(), 128));
   for (const id of ["block", "step", "forwards", "speed", "tpf"]) $(id).textContent = "–";
   $("prompt").value = $("said").textContent = "";
   pinned = true;

@@ -136,7 +136,8 @@ function show(typed) {
     f.about$.append(f.error ? "It must be " + f.error + "." : c && c.about ? c.about : f.about);
   }
   const n = Object.keys(changed).length;
-  $("changes").textContent = n + " changed";
+  $("changes").textContent = n;
+  add($("changes"), "span", " changed", "unseen");
   $("changes").hidden = n === 0;
   $("recommended").disabled = n === 0 && !fields.some((f) => f.error);
 }
