@@ -64,7 +64,7 @@ function put(a, text, token) {
 export function append(a, text) {
   let rest = text;
   if (a.open[0]?.block < 0) a.open = [];
-  while (a.open.length && (a.open.length > 1 || rest && !a.open[0].tokens.some((t) => t.masked))) {
+  while (a.open.length && (a.open.length > 1 || rest && decided(a.open[0]))) {
     const b = a.open.shift();
     a.done = b.block;
     rest = agree(a, rest, b.tokens);
@@ -72,6 +72,8 @@ export function append(a, text) {
   put(a, rest);
   a.text += text;
 }
+
+const decided = (b) => b.final || !b.tokens.some((t) => t.masked);
 
 // agree adds the text of tokens as far as they have it, and returns the rest: ends are no
 // text, and of a character in several tokens none has the whole.
@@ -127,9 +129,10 @@ export function step(a, s) {
   a.step = s;
   const masked = tokens.filter((t) => t.masked).length, told = !masked && a.text.endsWith(tokens.map((t) => special.test(t.text) ? "" : t.text).join(""));
   const last = a.open.at(-1);
-  if (last?.block === s.block) last.tokens = tokens;
+  const b = {block: s.block, tokens, final: Boolean(s.final)};
+  if (last?.block === s.block) Object.assign(last, b);
   else if (tokens.length && s.block > Math.max(a.done, last?.block ?? -1) && !told) {
-    a.open = [...a.open.filter((b) => b.block >= 0).slice(-mostOpen), {block: s.block, tokens}];
+    a.open = [...a.open.filter((b) => b.block >= 0).slice(-mostOpen), b];
   }
   a.decided = a.before + tokens.length - masked;
 }
