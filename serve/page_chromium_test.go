@@ -190,6 +190,7 @@ func TestPageDenoises(t *testing.T) {
 	assert.Equal(t, "2 1 4", b.text("#block")+" "+b.text("#step")+" "+b.text("#forwards"))
 	s.step(block(1, 2, 5, "mat", ".*", "<|endoftext|>*", "<|endoftext|>*"))
 	b.wait(masks + " === 0")
+	assert.Equal(t, "1.60", b.text("#tpf"), "8 tokens in 5 forwards: ends are none")
 	// What a slow reader missed comes together: a step of the next block first, then the text before it.
 	s.step(block(2, 1, 6, " It*", "_ purrs?", "_."))
 	s.text("mat.")
@@ -445,10 +446,45 @@ func TestPageHostile(t *testing.T) {
 	b.wait(ready)
 	assert.Equal(t, whole, b.eval(answer))
 	assert.Equal(t, []any{"llada", float64(0), float64(0)}, b.eval(`[document.title, document.querySelectorAll("img").length, document.querySelectorAll(".turn script").length]`))
-	assert.Equal(t, true, b.eval(`document.documentElement.scrollWidth <= innerWidth`))
+	for _, width := range []int{1200, 400} {
+		b.size(width, 800, "dark")
+		assert.Equal(t, true, b.eval(`document.documentElement.scrollWidth <= innerWidth && document.querySelector("main").scrollWidth <= innerWidth`), "nothing is wider than a window of %d", width)
+	}
 
 	// The policy has the browser refuse markup, and what comes from elsewhere.
 	assert.Equal(t, "TypeError", b.eval(`(() => { try { document.body.innerHTML = "<b>x</b>"; return "made" } catch (e) { return e.name } })()`))
+}
+
+// TestPageColours: confidence has a line beside its colour, both can be switched off, and
+// nothing moves for those who want that.
+func TestPageColours(t *testing.T) {
+	s := newScripted(t)
+	b := browse(t, s.URL)
+	b.size(400, 800, "dark")
+	b.open(s.URL + "/")
+	b.enter("#prompt", "Hi")
+	b.key("Ctrl+Enter")
+	next(t, s.asked)
+	s.step(block(0, 1, 1, "a???", "b??", "c?", "d", "_e"))
+	b.wait(masks + " === 1")
+	style := func(name string) any {
+		return b.eval(`[...document.querySelectorAll(".answer .t")].map((e) => getComputedStyle(e).` + name + `)`)
+	}
+	assert.Equal(t, []any{"wavy", "double", "double", "solid", "solid"}, style("textDecorationStyle"))
+	assert.Equal(t, []any{"underline", "underline", "underline", "none", "none"}, style("textDecorationLine"))
+	assert.Len(t, b.eval(`[...new Set([...document.querySelectorAll(".answer .t")].map((e) => getComputedStyle(e).backgroundColor))]`), 3)
+	assert.Equal(t, []any{"none", "none", "none", "none", "none"}, style("animationName"))
+	b.call("Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{{"name": "prefers-reduced-motion", "value": "no-preference"}}}, nil)
+	assert.Equal(t, []any{"none", "none", "none", "none", "wait"}, style("animationName"))
+	b.click("#colours")
+	assert.Equal(t, []any{"none", "none", "none", "none", "none"}, style("textDecorationLine"))
+	assert.Equal(t, true, b.eval(`[...document.querySelectorAll("button, input, select, textarea")].every((e) => e.labels?.length || e.textContent.trim() || e.ariaLabel)`), "all controls have names")
+	// Words say what they are when they are tapped.
+	b.click(".answer .t")
+	assert.Equal(t, "“a” with 0.275", b.text("#detail"))
+	s.text("abcd")
+	s.finish("stop", 4, 1)
+	b.wait(ready)
 }
 
 // TestPageHuge: a long answer comes whole, and quickly.

@@ -134,5 +134,5 @@ export function step(a, s) {
   else if (tokens.length && s.block > Math.max(a.done, last?.block ?? -1) && !told) {
     a.open = [...a.open.filter((b) => b.block >= 0).slice(-mostOpen), b];
   }
-  a.decided = a.before + tokens.length - masked;
+  a.decided = a.before + tokens.filter((t) => !t.masked && !special.test(t.text)).length; // as the server counts at the end
 }
