@@ -201,18 +201,25 @@ func TestPageDenoises(t *testing.T) {
 	b.wait(masks + " === 0")
 	s.text(" It purrs.")
 	s.step(block(2, 2, 7, " It", " purrs?*", ".*")) // the text is there already
-	s.finish("stop", 11, 7)
+	s.step(block(3, 1, 8, " Do*", "_ not"))
+	s.step(block(4, 1, 9, " wake*", "_ it."))
+	s.text(" Do not")
+	b.wait(masks + " === 1")
+	assert.Equal(t, "The cat is on the\nmat. It purrs. Do not wake it.", b.eval(answer))
+	s.step(block(4, 2, 10, " wake", " it.*"))
+	s.text(" wake it.")
+	s.finish("stop", 14, 10)
 	b.wait(ready)
-	assert.Equal(t, "The cat is on the\nmat. It purrs.", b.eval(answer))
-	assert.Equal(t, "The cat is on the\nmat. It purrs.", b.text("#said"))
-	assert.Regexp(t, `^11 tokens[\d.]+ tokens/s1.57 tokens/forward7 forwardsCopy$`, b.text(".after"))
+	assert.Equal(t, "The cat is on the\nmat. It purrs. Do not wake it.", b.eval(answer))
+	assert.Equal(t, "The cat is on the\nmat. It purrs. Do not wake it.", b.text("#said"))
+	assert.Regexp(t, `^14 tokens[\d.]+ tokens/s1.40 tokens/forward10 forwardsCopy$`, b.text(".after"))
 	assert.Equal(t, "prompt", b.eval("document.activeElement.id"))
 
 	// The conversation goes on, and can be forgotten.
 	b.enter("#prompt", "Why?")
 	b.click("#send")
 	assert.Equal(t, []any{
-		object{"role": "user", "content": "Where is the cat?"}, object{"role": "assistant", "content": "The cat is on the\nmat. It purrs."}, object{"role": "user", "content": "Why?"},
+		object{"role": "user", "content": "Where is the cat?"}, object{"role": "assistant", "content": "The cat is on the\nmat. It purrs. Do not wake it."}, object{"role": "user", "content": "Why?"},
 	}, next(t, s.asked)["messages"])
 	s.text("It sleeps")
 	s.finish("length", 2, 1)
@@ -442,9 +449,15 @@ func TestPageHostile(t *testing.T) {
 	for from := 0; from < len(event); from += 7 {
 		s.send <- event[from:min(from+7, len(event))]
 	}
+	// Here the page has read up to within a character, and to within the end of a line.
+	s.send <- "data: {\"choices\":[{\"delta\":{\"content\":\"A\"}}]}\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"\xf0\x9d"
+	b.wait(answer + `.endsWith("A")`)
+	s.send <- "\x84\x9e\"}}]}\n\ndata: {\"choices\":[{\"delta\":\r"
+	b.wait(answer + `.endsWith("A𝄞")`)
+	s.send <- "\ndata: {\"content\":\"B\"}}]}\r\n\r\n"
 	s.finish("stop", 9, 2)
 	b.wait(ready)
-	assert.Equal(t, whole, b.eval(answer))
+	assert.Equal(t, whole+"A𝄞B", b.eval(answer))
 	assert.Equal(t, []any{"llada", float64(0), float64(0)}, b.eval(`[document.title, document.querySelectorAll("img").length, document.querySelectorAll(".turn script").length]`))
 	for _, width := range []int{1200, 400} {
 		b.size(width, 800, "dark")
