@@ -53,7 +53,7 @@ type reply struct {
 }
 
 // browse starts a browser, which ends with the test. At the end nothing may have been said
-// on its console but what a pattern of forget matches, and nothing asked of other addresses
+// on its console but lines with one of the expected texts, and nothing asked of other addresses
 // than those that begin with the origin.
 func browse(t *testing.T, origin string, expected ...string) *browser {
 	t.Helper()
