@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"runtime/debug"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -18,7 +19,7 @@ func (e *env) manCommand() *cli.Command {
 }
 
 // man prints the page for roff with the macros of man(7), which every system's man
-// reads. It has no date: equal programs print equal pages.
+// reads. Its date is the commit's: equal programs print equal pages.
 func (e *env) man(c *cli.Context) error {
 	if err := arguments(c, 0, ""); err != nil {
 		return err
@@ -26,7 +27,7 @@ func (e *env) man(c *cli.Context) error {
 	version, _ := build()
 	root := commandTree(c.App)
 	w := bufio.NewWriter(e.stdout)
-	fmt.Fprintf(w, ".TH LLADA 1 \"\" \"llada %s\" \"User Commands\"\n", roff(version))
+	fmt.Fprintf(w, ".TH LLADA 1 %q \"llada %s\" \"User Commands\"\n", commitDate(), roff(version))
 	fmt.Fprintf(w, ".SH NAME\nllada \\- %s\n.SH SYNOPSIS\n.B llada\n.I command\n.RI [ flags ]\n.SH DESCRIPTION\n", roff(root.Usage))
 	fmt.Fprintf(w, "%s\n.SH COMMANDS\n", roff("Results go to standard output, progress and warnings to standard error. "+
 		"Flags stand before other arguments. A first run is llada demo, which needs no files and no network."))
@@ -38,6 +39,22 @@ func (e *env) man(c *cli.Context) error {
 		fmt.Fprintf(w, ".TP\n.B %d\n%s\n", i, roff(what))
 	}
 	return w.Flush()
+}
+
+// commitDate returns the day of the commit that the program was built from, "" where
+// that is not known.
+func commitDate() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.time" {
+			day, _, _ := strings.Cut(s.Value, "T")
+			return day
+		}
+	}
+	return ""
 }
 
 // exitMeanings says what exit codes mean, by their numbers.
@@ -68,11 +85,24 @@ func manCommand(w *bufio.Writer, n node) {
 	}
 }
 
-// roff escapes a text: backslashes, dashes, which would else be typeset as hyphens, and
-// what would be a request at the beginning of a line. An empty line becomes a small
-// space.
+// roff escapes a text: backslashes, dashes, which would else be typeset as hyphens,
+// what is not ASCII, and what would be a request at the beginning of a line. An empty
+// line becomes a small space.
 func roff(text string) string {
-	lines := strings.Split(strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(text), "\n")
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case r == '\\':
+			b.WriteString(`\e`)
+		case r == '-':
+			b.WriteString(`\-`)
+		case r >= 0x80:
+			fmt.Fprintf(&b, `\[u%04X]`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	lines := strings.Split(b.String(), "\n")
 	for i, line := range lines {
 		switch {
 		case line == "":
