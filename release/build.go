@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	goruntime "runtime"
 	"strings"
 	"time"
@@ -18,8 +19,10 @@ var allTargets = []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/
 
 // A source is the checkout that is built.
 type source struct {
-	root string
-	time time.Time // of the commit, in UTC
+	root    string
+	version string    // "0.9.0"
+	commit  string    // in full
+	time    time.Time // of the commit, in UTC
 }
 
 // openSource finds the checkout around the current folder.
@@ -35,20 +38,42 @@ func openSource(ctx context.Context, dirty bool) (*source, error) {
 	if status != "" && !dirty {
 		return nil, errDirty
 	}
-	when, err := output(ctx, root, nil, "git", "log", "-1", "--format=%cI")
+	s := &source{root: root}
+	head, err := output(ctx, root, nil, "git", "log", "-1", "--format=%H %cI")
 	if err != nil {
 		return nil, err
 	}
-	t, err := time.Parse(time.RFC3339, when)
-	if err != nil {
+	var when string
+	s.commit, when, _ = strings.Cut(head, " ")
+	if s.time, err = time.Parse(time.RFC3339, when); err != nil {
 		return nil, fmt.Errorf("time of the commit: %w", err)
 	}
-	return &source{root: root, time: t.UTC()}, nil
+	s.time = s.time.UTC()
+	tags, err := output(ctx, root, nil, "git", "tag", "--points-at", "HEAD", "--sort=-version:refname", "v[0-9]*")
+	if err != nil {
+		return nil, err
+	}
+	if tag, _, _ := strings.Cut(tags, "\n"); tag != "" {
+		s.version = strings.TrimPrefix(tag, "v")
+	} else {
+		s.version = fmt.Sprintf("0.0.0-%s-%.12s", s.time.Format("20060102150405"), s.commit)
+	}
+	if status != "" {
+		s.version += "+dirty"
+	}
+	if !versionName.MatchString(s.version) {
+		return nil, fmt.Errorf("tag v%s: a version is digits, letters, dots, + and -", s.version)
+	}
+	return s, nil
 }
+
+// versionName is what may stand in names of files and flags of the linker.
+var versionName = regexp.MustCompile(`^[0-9A-Za-z.+-]+$`)
 
 // A program is the built llada of one target.
 type program struct {
 	OS, Arch string
+	Version  string
 	Path     string
 	Info     *buildinfo.BuildInfo
 }
@@ -56,14 +81,15 @@ type program struct {
 // build builds the program of a target, "linux/amd64", below a folder. The environment
 // says nothing of how: every machine builds the same.
 func (s *source) build(ctx context.Context, target, work string) (program, error) {
-	p := program{}
+	p := program{Version: s.version}
 	p.OS, p.Arch, _ = strings.Cut(target, "/")
 	p.Path = filepath.Join(work, p.OS+"_"+p.Arch, "llada")
 	if p.OS == "windows" {
 		p.Path += ".exe"
 	}
 	env := []string{"GOOS=" + p.OS, "GOARCH=" + p.Arch, "CGO_ENABLED=0", "GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=", "GOEXPERIMENT=", "GOFIPS140=off", "GOWORK=off"}
-	if _, err := output(ctx, s.root, env, "go", "build", "-trimpath", "-buildvcs=true", "-mod=readonly", "-ldflags=-s -w -buildid=", "-o", p.Path, "./cmd/llada"); err != nil {
+	set := fmt.Sprintf("-s -w -buildid= -X main.releaseVersion=%s -X main.releaseCommit=%s -X main.releaseDate=%s", s.version, s.commit, s.time.Format(time.DateOnly))
+	if _, err := output(ctx, s.root, env, "go", "build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags="+set, "-o", p.Path, "./cmd/llada"); err != nil {
 		return p, fmt.Errorf("%s: %w", target, err)
 	}
 	var err error
@@ -73,12 +99,9 @@ func (s *source) build(ctx context.Context, target, work string) (program, error
 	return p, nil
 }
 
-// version returns what llada version prints, without the "v" of tags.
-func (p *program) version() string { return strings.TrimPrefix(p.Info.Main.Version, "v") }
-
 // name returns the archive's name without its ending.
 func (p *program) name() string {
-	return "llada_" + p.version() + "_" + p.OS + "_" + p.Arch
+	return "llada_" + p.Version + "_" + p.OS + "_" + p.Arch
 }
 
 // commonFiles returns what all archives have beside the program. Completions and manual

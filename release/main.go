@@ -7,11 +7,13 @@
 //	llada_VERSION_OS_ARCH.cdx.json what is in the program, as CycloneDX 1.6
 //	SHA256SUMS                     of all of these
 //
-// The version is the commit's tag, or without one what Go makes of the commit: the
-// toolchain writes both into the program, where llada version reads them, so that there
-// is nothing for the linker to set. Programs are static (CGO_ENABLED=0), without symbols
-// and without paths of the machine that built them; times are the commit's. So a second
-// release of the same commit by the same Go has the same bytes, wherever it is made.
+// The version is the commit's tag, or without one its time and the beginning of its name.
+// Programs are static (CGO_ENABLED=0), without symbols and without paths of the machine
+// that built them; times are the commit's. So a second release of the same commit by the
+// same Go has the same bytes, wherever it is made.
+//
+// Note: a release is not what tests run with. Without paths of the source (-trimpath),
+// tests do not find the programs of the oracle.
 package main
 
 import (

@@ -73,7 +73,7 @@ func (p *program) sbom(when time.Time) ([]byte, error) {
 	}
 	sum := sha256.Sum256(data)
 	main := component{
-		Type: "application", Name: "llada", Version: p.version(), PURL: purl(p.Info.Main.Path, p.Info.Main.Version),
+		Type: "application", Name: "llada", Version: p.Version, PURL: purl(p.Info.Main.Path, p.Version),
 		Hashes: []hash{{"SHA-256", hex.EncodeToString(sum[:])}},
 	}
 	main.Ref = main.PURL
@@ -123,5 +123,5 @@ func serial(sum [sha256.Size]byte) string {
 
 // purl is the package URL of a module.
 func purl(path, version string) string {
-	return "pkg:golang/" + path + "@" + url.PathEscape(version)
+	return "pkg:golang/" + path + "@" + url.QueryEscape(version)
 }

@@ -44,6 +44,9 @@ func (e *env) man(c *cli.Context) error {
 // commitDate returns the day of the commit that the program was built from, "" where
 // that is not known.
 func commitDate() string {
+	if releaseDate != "" {
+		return releaseDate
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return ""
