@@ -123,6 +123,8 @@ func TestPagesRun(t *testing.T) {
 	}
 	t.Chdir(t.TempDir())
 	require.NoError(t, os.WriteFile("prompts.txt", []byte("Hugo has 6 keys. How many keys does he have?\nName a colour.\n"), 0o600))
+	question := "Hugo has 6 keys. Uma has 10 more keys than Hugo. How many keys do they have together?\nPlease reason step by step, and put your final answer within \\boxed{}."
+	require.NoError(t, os.WriteFile("question.txt", []byte(question), 0o600)) // which a printf on the page makes
 	ran := 0
 	for _, words := range commands {
 		switch line := strings.Join(words, " "); {
@@ -134,13 +136,13 @@ func TestPagesRun(t *testing.T) {
 			o := lladaInput(t, "", words...)
 			require.NoError(t, o.err, "llada %s", line)
 			ran++
-			if words[0] == "run" && !slices.Contains(words, "--json") && !slices.Contains(words, "--trace") {
+			if slices.Contains(words, "question.txt") {
 				assert.Contains(t, o.stdout, "6 + 10 = 16\n6 + 16 = 22\n\\boxed{22}")
 			}
 		}
 	}
 	assert.Greater(t, ran, 12)
-	for _, path := range []string{"answer.html", "page/index.html", "fitted.gguf", "experts.gguf"} {
+	for _, path := range []string{"answer.html", "page/report.html", "fitted.gguf", "experts.gguf"} {
 		assert.FileExists(t, path)
 	}
 	fitted, err := os.Stat("fitted.gguf")
