@@ -10,7 +10,21 @@ import (
 // before any other, which may be its consequence.
 func (e *env) execute(ctx context.Context, args []string) error {
 	e.args = args[1:]
-	app := &cli.App{
+	app := e.app()
+	prepare(app.Commands)
+	if len(args) > 2 && (args[1] == "compare" || args[1] == "trace" || args[1] == "pull") {
+		args = append(args[:2:2], frontFlags(args[2:], app.Command(args[1]).Flags)...)
+	}
+	err := app.RunContext(ctx, args)
+	if e.stdout.err != nil {
+		return e.stdout.err
+	}
+	return err
+}
+
+// app returns the program with its commands.
+func (e *env) app() *cli.App {
+	return &cli.App{
 		Name:            "llada",
 		Usage:           "convert, run and examine LLaDA2 diffusion language models",
 		UsageText:       "llada COMMAND [flags]\n\nExample: llada demo",
@@ -28,7 +42,7 @@ func (e *env) execute(ctx context.Context, args []string) error {
 
 		Commands: []*cli.Command{
 			e.demoCommand(), e.pullCommand(), e.convertCommand(), e.quantizeCommand(), e.imatrixCommand(), e.inspectCommand(), e.verifyCommand(), e.kldCommand(), e.benchCommand(), e.sweepCommand(), e.evalCommand(), e.compareCommand(), e.reportCommand(), e.traceCommand(), e.synthCommand(),
-			e.tokenizeCommand(), e.runCommand(), e.logitsCommand(), e.doctorCommand(), e.planCommand(), e.datasetsCommand(), e.versionCommand(), helpCommand(),
+			e.tokenizeCommand(), e.runCommand(), e.logitsCommand(), e.doctorCommand(), e.planCommand(), e.datasetsCommand(), e.completionCommand(), e.manCommand(), e.versionCommand(), helpCommand(),
 		},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
@@ -37,15 +51,6 @@ func (e *env) execute(ctx context.Context, args []string) error {
 			return cli.ShowAppHelp(c)
 		},
 	}
-	prepare(app.Commands)
-	if len(args) > 2 && (args[1] == "compare" || args[1] == "trace" || args[1] == "pull") {
-		args = append(args[:2:2], frontFlags(args[2:], app.Command(args[1]).Flags)...)
-	}
-	err := app.RunContext(ctx, args)
-	if e.stdout.err != nil {
-		return e.stdout.err
-	}
-	return err
 }
 
 // prepare sets what all commands share.

@@ -35,9 +35,17 @@ func (e *env) version(c *cli.Context) error {
 	return err
 }
 
+// What the linker writes into a release, see release/build.go. Without it, the
+// toolchain's own record stands, which depends on where and how the source was checked
+// out.
+var releaseVersion, releaseCommit, releaseDate string
+
 // build returns the program's version and the commit that it was built from, "" where
 // that is not known.
 func build() (version, commit string) {
+	if releaseVersion != "" {
+		return releaseVersion, releaseCommit
+	}
 	version = "devel"
 	if info, ok := debug.ReadBuildInfo(); ok {
 		if info.Main.Version != "" {
