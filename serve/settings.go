@@ -47,7 +47,9 @@ var settings = []setting{
 		}
 		return given, err
 	}},
-	{"template", func(o object, name string, opt *runtime.Options) (bool, error) { return takeIDs(o, name, &opt.Template) }},
+	{"template", func(o object, name string, opt *runtime.Options) (bool, error) {
+		return takeIDs(o, name, &opt.Template)
+	}},
 	{"steps", func(o object, name string, opt *runtime.Options) (bool, error) { return take(o, name, &opt.Steps) }},
 	{"threshold", func(o object, name string, opt *runtime.Options) (bool, error) { return take(o, name, &opt.Threshold) }},
 	{"minimal_topk", func(o object, name string, opt *runtime.Options) (bool, error) {
