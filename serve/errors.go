@@ -47,6 +47,7 @@ var errDeadline = errors.New("the answer took longer than the server allows")
 // asAPI returns what clients are told about an error.
 func asAPI(err error) *apiError {
 	var e *apiError
+	var failure *Failure
 	switch {
 	case errors.As(err, &e):
 		return e
@@ -57,6 +58,8 @@ func asAPI(err error) *apiError {
 	case errors.Is(err, errDeadline):
 		return &apiError{Status: http.StatusGatewayTimeout, Type: serverFault, Code: "deadline_exceeded", repeat: true,
 			Message: errDeadline.Error() + ": ask for fewer tokens, or stream"}
+	case errors.As(err, &failure):
+		return &apiError{Status: http.StatusInternalServerError, Type: serverFault, Code: "model_failed", Message: "the model failed, which is a bug: start the server anew", repeat: true}
 	case errors.Is(err, context.Canceled):
 		return &apiError{Status: statusGone, Type: serverFault, Code: "cancelled", Message: "the request was cancelled"}
 	}

@@ -12,7 +12,8 @@ type exchange struct {
 	http.ResponseWriter
 	route   string
 	started time.Time
-	status  int // 0 until something is written
+	status  int   // 0 until something is written
+	err     error // that the answer ended with
 	timeout time.Duration
 
 	// Of a request that reached the engine.
@@ -66,6 +67,7 @@ func (x *exchange) json(status int, v any) error {
 // fail writes an error, unless an answer has been begun.
 func (x *exchange) fail(err error) {
 	e := asAPI(err)
+	x.err = err
 	if x.status != 0 {
 		return
 	}

@@ -6,59 +6,13 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"lladakit/convert"
-	"lladakit/internal/gguf"
-	"lladakit/internal/tiny"
-	"lladakit/quant"
 	"lladakit/runtime"
 )
-
-// tinyFile is the trained checkpoint as a GGUF file.
-var tinyFile = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "llada-serve-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	if err := tiny.Unpack(filepath.Join(dir, "tiny")); err != nil {
-		return nil, err
-	}
-	c, err := convert.Open(filepath.Join(dir, "tiny"))
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	plan, err := c.Plan(convert.Options{Recipe: quant.Plain(gguf.BF16)})
-	if err != nil {
-		return nil, err
-	}
-	path := filepath.Join(dir, "tiny.gguf")
-	if _, err := plan.Write(context.Background(), path); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(path)
-})
-
-// loadTiny loads the trained checkpoint.
-func loadTiny(t testing.TB) *runtime.Model {
-	t.Helper()
-	data, err := tinyFile()
-	require.NoError(t, err)
-	path := filepath.Join(t.TempDir(), "tiny.gguf")
-	require.NoError(t, os.WriteFile(path, data, 0o600))
-	m, err := runtime.Load(path, runtime.LoadOptions{Threads: 1})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, m.Close()) })
-	return m
-}
 
 // scripted returns a server whose answers are what the script emits.
 func scripted(t testing.TB, opt Options, script func(ctx context.Context, r Request, emit func(Event))) *Server {
@@ -71,19 +25,24 @@ func refusing(t testing.TB, opt Options, err error, script func(ctx context.Cont
 	if opt.Name == "" {
 		opt.Name = "tiny"
 	}
-	return newServer(loadTiny(t), opt, func(ctx context.Context, r Request) (func() (Event, bool), error) {
-		if err != nil {
-			return nil, err
-		}
-		events := make(chan Event)
-		go func() { // which the server reads to the end
-			defer close(events)
-			script(ctx, r, func(e Event) { events <- e })
-		}()
-		return func() (Event, bool) { e, ok := <-events; return e, ok }, nil
-	}, func() EngineStats {
-		return EngineStats{Waiting: 3, Running: 2, Busy: 5, Passes: 10, Sequences: 25, Seconds: 1.5}
-	}, func(context.Context) error { return nil })
+	return newServer(loadTiny(t), opt, backend{
+		submit: func(ctx context.Context, r Request) (func() (Event, bool), error) {
+			if err != nil {
+				return nil, err
+			}
+			events := make(chan Event)
+			go func() { // which the server reads to the end
+				defer close(events)
+				script(ctx, r, func(e Event) { events <- e })
+			}()
+			return func() (Event, bool) { e, ok := <-events; return e, ok }, nil
+		},
+		stats: func() EngineStats {
+			return EngineStats{Waiting: 3, Running: 2, Positions: 7, Busy: 5, Passes: 10, Sequences: 25, Seconds: 1.5}
+		},
+		err:   func() error { return err },
+		close: func(context.Context) error { return nil },
+	})
 }
 
 // says answers with a text in two parts.
@@ -95,7 +54,7 @@ func says(_ context.Context, r Request, emit func(Event)) {
 		emit(Event{Text: "world"})
 	}
 	emit(Event{Done: &Done{Finish: "stop", Tokens: 5, Result: &runtime.Result{
-		IDs: make([]int32, 6), Cached: 32, Forwards: runtime.Forwards{Prefill: 1, Denoise: 3, Commit: 2, Fused: 1},
+		IDs: make([]int32, 6), Cached: 32, Forwards: runtime.Forwards{Prefill: 1, Denoise: 2, Commit: 2, Fused: 1},
 	}}})
 }
 

@@ -42,7 +42,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		end, cancel = context.WithCancel(end)
 		cancel()
 	}
-	closed := s.close(end)
+	closed := s.engine.close(end)
 	// What is left to do is to write what is answered.
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.writeTimeout)
 	defer cancel()

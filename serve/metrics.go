@@ -80,8 +80,8 @@ func (m *metrics) request(x *exchange, took time.Duration) {
 
 // engineMetrics reads the engine's counts when they are asked for, all at one time.
 type engineMetrics struct {
-	stats                                             func() EngineStats
-	waiting, running, busy, passes, sequences, second *prometheus.Desc
+	stats                                                        func() EngineStats
+	waiting, running, positions, busy, passes, sequences, second *prometheus.Desc
 }
 
 func newEngineMetrics(stats func() EngineStats) *engineMetrics {
@@ -90,6 +90,7 @@ func newEngineMetrics(stats func() EngineStats) *engineMetrics {
 		stats:     stats,
 		waiting:   desc("llada_queue_length", "Requests that wait for a place in the batch."),
 		running:   desc("llada_running", "Answers in the making."),
+		positions: desc("llada_kv_positions", "Positions of keys and values that answers in the making have."),
 		busy:      desc("llada_busy_total", "Requests that were refused since the queue was full."),
 		passes:    desc("llada_passes_total", "Passes of the model."),
 		sequences: desc("llada_pass_sequences_total", "Sequences in passes; by llada_passes_total, how full batches are."),
@@ -98,7 +99,7 @@ func newEngineMetrics(stats func() EngineStats) *engineMetrics {
 }
 
 func (m *engineMetrics) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.waiting, m.running, m.busy, m.passes, m.sequences, m.second} {
+	for _, d := range []*prometheus.Desc{m.waiting, m.running, m.positions, m.busy, m.passes, m.sequences, m.second} {
 		to <- d
 	}
 }
@@ -113,6 +114,7 @@ func (m *engineMetrics) Collect(to chan<- prometheus.Metric) {
 	}
 	gauge(m.waiting, float64(s.Waiting))
 	gauge(m.running, float64(s.Running))
+	gauge(m.positions, float64(s.Positions))
 	counter(m.busy, float64(s.Busy))
 	counter(m.passes, float64(s.Passes))
 	counter(m.sequences, float64(s.Sequences))

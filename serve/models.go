@@ -68,5 +68,10 @@ func (s *Server) health(x *exchange, r *http.Request) error {
 	if s.closing.Load() {
 		return ErrClosed
 	}
+	if err := s.engine.err(); err != nil {
+		e := asAPI(err)
+		e.Status = http.StatusServiceUnavailable
+		return e
+	}
 	return x.json(http.StatusOK, map[string]string{"status": "ok"})
 }

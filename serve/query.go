@@ -15,11 +15,6 @@ type query struct {
 	usage  bool // also of a stream
 }
 
-const (
-	mostStops      = 16  // texts that end an answer
-	mostStopLength = 256 // bytes of one
-)
-
 // harmless are fields of OpenAI's that change nothing here.
 var harmless = []string{
 	"user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention",
@@ -99,12 +94,12 @@ func takeStop(o object) ([]string, error) {
 	} else if _, err := take(o, name, &stops); err != nil {
 		return nil, badRequest(name, "stop must be a string or a list of strings")
 	}
-	if len(stops) > mostStops {
-		return nil, badRequest(name, "stop has %d texts, and can have %d at most", len(stops), mostStops)
+	if len(stops) > maxStops {
+		return nil, badRequest(name, "stop has %d texts, and can have %d at most", len(stops), maxStops)
 	}
 	for _, s := range stops {
-		if s == "" || len(s) > mostStopLength {
-			return nil, badRequest(name, "a stop text must have 1 to %d bytes, not %d", mostStopLength, len(s))
+		if s == "" || len(s) > maxStopBytes {
+			return nil, badRequest(name, "a stop text must have 1 to %d bytes, not %d", maxStopBytes, len(s))
 		}
 	}
 	return stops, nil

@@ -308,11 +308,8 @@ func FuzzQuery(f *testing.F) {
 			var q *query
 			if err == nil {
 				if q, err = read(o); err == nil {
-					require.NoError(t, s.model.Check(&q.Options, len(q.Prompt)))
-					require.NoError(t, s.model.CheckIDs(q.Prompt))
+					require.NoError(t, q.check(s.model))
 					require.NotContains(t, q.Prompt, s.model.MaskID)
-					require.NotContains(t, q.Stop, "")
-					require.LessOrEqual(t, q.Options.BlockLength, mostBlock)
 					continue
 				}
 			}

@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -63,7 +64,7 @@ type details struct {
 func usageOf(prompt int, d *Done) *usage {
 	u := &usage{Prompt: prompt, Completion: d.Tokens, Total: prompt + d.Tokens}
 	if r := d.Result; r != nil {
-		u.Details.Cached, u.Forwards, u.TokensPerForward = r.Cached, r.Forwards, r.TPF()
+		u.Details.Cached, u.Forwards, u.TokensPerForward = r.Cached, r.Forwards, float64(d.Tokens)/float64(max(1, r.Forwards.Denoise))
 	}
 	return u
 }
@@ -84,7 +85,7 @@ func (s *Server) answer(x *exchange, r *http.Request, q *query, f *form) error {
 		ctx, stop = context.WithTimeoutCause(ctx, s.opt.Deadline, errDeadline)
 		defer stop()
 	}
-	next, err := s.submit(ctx, q.Request)
+	next, err := s.engine.submit(ctx, q.Request)
 	if err != nil {
 		return submitError(err)
 	}
@@ -117,11 +118,12 @@ func (s *Server) answer(x *exchange, r *http.Request, q *query, f *form) error {
 	return s.whole(ctx, x, y, q, events)
 }
 
-// submitError returns what an engine refuses a request with. What is not about the
+// submitError returns what an engine refuses a request with: what is not about the
 // engine is about the request.
 func submitError(err error) error {
-	if e := asAPI(err); e.Status != http.StatusInternalServerError {
-		return e
+	var failure *Failure
+	if errors.Is(err, ErrBusy) || errors.Is(err, ErrClosed) || errors.As(err, &failure) {
+		return err
 	}
 	return badRequest("", "%v", err)
 }

@@ -21,7 +21,7 @@ func steady(text string) string {
 }
 
 const took = `"usage":{"prompt_tokens":PROMPT,"completion_tokens":5,"total_tokens":TOTAL,"prompt_tokens_details":{"cached_tokens":32},` +
-	`"forwards":{"prefill":1,"denoise":3,"commit":2,"fused":1},"tokens_per_forward":2}`
+	`"forwards":{"prefill":1,"denoise":2,"commit":2,"fused":1},"tokens_per_forward":2.5}`
 
 func TestAnswerWhole(t *testing.T) {
 	s := scripted(t, Options{}, says)
@@ -90,6 +90,7 @@ func TestAnswerRefused(t *testing.T) {
 	}{
 		{ErrBusy, 429, "queue_full", "rate_limit_error", "1"},
 		{ErrClosed, 503, "shutting_down", "server_error", "5"},
+		{&Failure{Value: "x"}, 500, "model_failed", "server_error", ""},
 		{errors.New("stop text 1 is empty"), 400, "", "invalid_request_error", ""},
 	} {
 		s := refusing(t, Options{}, c.err, says)

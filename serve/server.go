@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -33,35 +34,40 @@ type Server struct {
 	started time.Time
 	closing atomic.Bool
 
-	// Of the engine; tests have others.
-	submit func(context.Context, Request) (next func() (Event, bool), err error)
-	stats  func() EngineStats
-	close  func(context.Context) error
+	engine backend
 
 	bodyTimeout  time.Duration // for the body of a request
 	writeTimeout time.Duration // for each piece that is written
 	keepAlive    time.Duration // between comments in a stream without events
 }
 
+// backend is what a server needs of an Engine. Tests have others.
+type backend struct {
+	submit func(context.Context, Request) (next func() (Event, bool), err error)
+	stats  func() EngineStats
+	err    func() error
+	close  func(context.Context) error
+}
+
 // NewServer returns a server for the requests of an engine.
 func NewServer(e *Engine, opt Options) *Server {
-	return newServer(e.Model, opt, func(ctx context.Context, r Request) (func() (Event, bool), error) {
+	submit := func(ctx context.Context, r Request) (func() (Event, bool), error) {
 		a, err := e.Submit(ctx, r)
 		if err != nil {
 			return nil, err
 		}
 		return a.Next, nil
-	}, e.Stats, e.Close)
+	}
+	return newServer(e.Model, opt, backend{submit: submit, stats: e.Stats, err: e.Err, close: e.Close})
 }
 
-func newServer(m *runtime.Model, opt Options, submit func(context.Context, Request) (func() (Event, bool), error),
-	stats func() EngineStats, end func(context.Context) error) *Server {
+func newServer(m *runtime.Model, opt Options, engine backend) *Server {
 	if opt.MaxBody == 0 {
 		opt.MaxBody = 1 << 20
 	}
 	s := &Server{
 		opt: opt, model: m, mux: http.NewServeMux(), origins: http.NewCrossOriginProtection(), started: time.Now(),
-		submit: submit, stats: stats, close: end, metrics: newMetrics(stats),
+		engine: engine, metrics: newMetrics(engine.stats),
 		bodyTimeout: 30 * time.Second, writeTimeout: 30 * time.Second, keepAlive: 15 * time.Second,
 	}
 	s.handle("/v1/chat/completions", http.MethodPost, true, s.chat)
@@ -127,6 +133,13 @@ func (s *Server) record(x *exchange, r *http.Request) {
 		args = append(args, "waited", d.Waited.Round(time.Millisecond), "prompt_tokens", x.prompt, "tokens", d.Tokens, "finish", d.Finish)
 	}
 	s.opt.Log.Info("request", args...)
+	var failure *Failure
+	switch {
+	case errors.As(x.err, &failure):
+		s.opt.Log.Error("the model failed", "error", failure, "stack", string(failure.Stack))
+	case x.status == http.StatusInternalServerError && x.err != nil:
+		s.opt.Log.Error("an answer failed", "error", x.err)
+	}
 }
 
 // methodOf returns the method for the log, where anything else would be the client's to

@@ -10,12 +10,7 @@ import (
 	"lladakit/runtime"
 )
 
-// What a client may ask for beyond what a model can: a step computes all positions of a
-// block, and takes memory for each.
-const mostBlock = 512
-
-// profiles returns those that may be asked for. The reference profile is for checks of
-// this program: it computes everything again at every step.
+// profiles returns those that may be asked for, which Request.check decides.
 func profiles() []runtime.Profile {
 	return slices.DeleteFunc(runtime.Profiles(), func(p runtime.Profile) bool { return p == runtime.Reference })
 }
@@ -42,8 +37,8 @@ var settings = []setting{
 	}},
 	{"block_length", func(o object, name string, opt *runtime.Options) (bool, error) {
 		given, err := take(o, name, &opt.BlockLength)
-		if opt.BlockLength > mostBlock {
-			err = badRequest(name, "%s %d is above %d, the most that is served", name, opt.BlockLength, mostBlock)
+		if opt.BlockLength > maxBlock {
+			err = badRequest(name, "%s %d is above %d, the most that is served", name, opt.BlockLength, maxBlock)
 		}
 		return given, err
 	}},

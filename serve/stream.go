@@ -58,7 +58,7 @@ func (s *Server) stream(ctx context.Context, x *exchange, y *writing, q *query, 
 func (w *sse) end(ctx context.Context, x *exchange, y *writing, q *query) {
 	if err := ended(ctx, x.done); err != nil {
 		e := asAPI(err)
-		x.status = e.Status
+		x.status, x.err = e.Status, err
 		w.data(e.body())
 		return
 	}
