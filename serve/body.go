@@ -18,12 +18,12 @@ import (
 // maxDepth is how deep a request may be nested. The deepest field has 4 levels.
 const maxDepth = 16
 
-// object is a JSON object: the values by their names, of which a reader takes those that
+// fieldSet is a JSON object: the values by their names, of which a reader takes those that
 // it knows.
-type object map[string]json.RawMessage
+type fieldSet map[string]json.RawMessage
 
 // body reads the body of a request, which must be one JSON object.
-func (s *Server) body(x *exchange, r *http.Request) (object, error) {
+func (s *Server) body(x *exchange, r *http.Request) (fieldSet, error) {
 	// A browser sends other types to other origins without asking, this one never.
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/json" {
@@ -45,11 +45,11 @@ func (s *Server) body(x *exchange, r *http.Request) (object, error) {
 
 // parseObject reads a JSON object, strictly: names are as they are written, and none
 // comes twice, at any depth.
-func parseObject(data []byte) (object, error) {
+func parseObject(data []byte) (fieldSet, error) {
 	if !utf8.Valid(data) {
 		return nil, badRequest("", "the body is not UTF-8")
 	}
-	var o object
+	var o fieldSet
 	if err := json.Unmarshal(data, &o); err != nil {
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
@@ -122,7 +122,7 @@ func inspect(data []byte) error {
 }
 
 // take moves a field into v, and reports whether it was there. A null is as nothing.
-func take[T any](o object, name string, v *T) (bool, error) {
+func take[T any](o fieldSet, name string, v *T) (bool, error) {
 	raw, ok := o[name]
 	delete(o, name)
 	if !ok || string(raw) == "null" {
@@ -135,7 +135,7 @@ func take[T any](o object, name string, v *T) (bool, error) {
 }
 
 // takeIDs is take for token ids.
-func takeIDs(o object, name string, v *[]int32) (bool, error) {
+func takeIDs(o fieldSet, name string, v *[]int32) (bool, error) {
 	var numbers []*int32 // nil for null, which Unmarshal would take for 0
 	raw := o[name]
 	given, err := take(o, name, &numbers)
@@ -164,9 +164,9 @@ func wrongType(name string, raw json.RawMessage, v any) *apiError {
 		want = "a whole number"
 	case float32, float64:
 		want = "a number"
-	case object:
+	case fieldSet:
 		want = "an object"
-	case []object:
+	case []fieldSet:
 		want = "a list of objects"
 	case []*int32:
 		want = "a list of token ids"
@@ -194,7 +194,7 @@ func kindOf(raw json.RawMessage) string {
 }
 
 // none reports the first field that nobody has taken.
-func (o object) none(where string) error {
+func (o fieldSet) none(where string) error {
 	for _, name := range slices.Sorted(maps.Keys(o)) {
 		if string(o[name]) != "null" {
 			return badRequest(where+name, "unknown field %.60q", where+name)

@@ -26,7 +26,7 @@ func (s *Server) chat(x *exchange, r *http.Request) error {
 }
 
 // chatQuery reads a request for the next turn of a conversation.
-func (s *Server) chatQuery(o object) (*query, error) {
+func (s *Server) chatQuery(o fieldSet) (*query, error) {
 	if err := s.takeModel(o); err != nil {
 		return nil, err
 	}
@@ -51,8 +51,8 @@ func (s *Server) chatQuery(o object) (*query, error) {
 var roles = map[string]string{"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 
 // takeMessages reads the turns so far.
-func takeMessages(o object) ([]tokenizer.Message, error) {
-	var list []object
+func takeMessages(o fieldSet) ([]tokenizer.Message, error) {
+	var list []fieldSet
 	given, err := take(o, "messages", &list)
 	switch {
 	case err != nil:
@@ -72,7 +72,7 @@ func takeMessages(o object) ([]tokenizer.Message, error) {
 }
 
 // takeMessage reads one turn; at is where it is.
-func takeMessage(o object, at string) (m tokenizer.Message, err error) {
+func takeMessage(o fieldSet, at string) (m tokenizer.Message, err error) {
 	if o == nil {
 		return m, badRequest(at, "%s must be an object, not null", at)
 	}
@@ -117,7 +117,7 @@ func contentText(raw json.RawMessage, at string) (string, error) {
 	if json.Unmarshal(raw, &whole) == nil {
 		return whole, nil
 	}
-	var parts []object
+	var parts []fieldSet
 	if json.Unmarshal(raw, &parts) != nil {
 		return "", badRequest(at, "%s must be a string or a list of parts", at)
 	}

@@ -21,7 +21,7 @@ func (s *Server) completion(x *exchange, r *http.Request) error {
 
 // completionQuery reads a request for what follows a text. The text is taken as it is:
 // what spells a special token is that token.
-func (s *Server) completionQuery(o object) (*query, error) {
+func (s *Server) completionQuery(o fieldSet) (*query, error) {
 	if err := s.takeModel(o); err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func (s *Server) completionQuery(o object) (*query, error) {
 }
 
 // takePrompt reads a text, a list of one text, or a list of token ids.
-func (s *Server) takePrompt(o object) ([]int32, error) {
+func (s *Server) takePrompt(o fieldSet) ([]int32, error) {
 	const name = "prompt"
 	var texts []string
 	var text string

@@ -12,7 +12,7 @@ import (
 )
 
 func TestKey(t *testing.T) {
-	s := scripted(t, Options{Key: "secret"}, says)
+	s := playing(t, Options{Key: "secret"}, says)
 	for _, c := range []struct{ header, code string }{
 		{"", "missing_api_key"}, {"secret", "missing_api_key"}, {"Basic secret", "missing_api_key"},
 		{"Bearer ", "invalid_api_key"}, {"Bearer wrong", "invalid_api_key"}, {"Bearer secret2", "invalid_api_key"}, {"Bearer secret", ""},
@@ -34,7 +34,7 @@ func TestKey(t *testing.T) {
 
 // Names that mean this machine by somebody else's doing are refused.
 func TestHost(t *testing.T) {
-	s := scripted(t, Options{Hosts: []string{"llm.example"}}, says)
+	s := playing(t, Options{Hosts: []string{"llm.example"}}, says)
 	for host, known := range map[string]bool{
 		"localhost": true, "localhost:8080": true, "LOCALHOST:1": true, "a.localhost": true, "localhost.": true,
 		"127.0.0.1": true, "127.0.0.1:8080": true, "127.1.2.3:1": true, "[::1]:8080": true, "::1": true, "[::ffff:127.0.0.1]:80": true,
@@ -58,7 +58,7 @@ func TestHost(t *testing.T) {
 }
 
 func TestOrigin(t *testing.T) {
-	s := scripted(t, Options{}, says)
+	s := playing(t, Options{}, says)
 	for _, c := range []struct {
 		header, value string
 		status        int
@@ -76,7 +76,7 @@ func TestOrigin(t *testing.T) {
 }
 
 func TestMethods(t *testing.T) {
-	s := scripted(t, Options{}, says)
+	s := playing(t, Options{}, says)
 	for path, allow := range map[string]string{
 		"/v1/chat/completions": "POST", "/v1/completions": "POST", "/v1/models": "GET", "/v1/models/tiny": "GET", "/health": "GET", "/metrics": "GET", "/": "GET",
 	} {

@@ -14,12 +14,12 @@ import (
 	"lladakit/runtime"
 )
 
-// scripted returns a server whose answers are what the script emits.
-func scripted(t testing.TB, opt Options, script func(ctx context.Context, r Request, emit func(Event))) *Server {
+// playing returns a server whose answers are what the script emits.
+func playing(t testing.TB, opt Options, script func(ctx context.Context, r Request, emit func(Event))) *Server {
 	return refusing(t, opt, nil, script)
 }
 
-// refusing is scripted, but the engine refuses with err if that is not nil.
+// refusing is playing, but the engine refuses with err if that is not nil.
 func refusing(t testing.TB, opt Options, err error, script func(ctx context.Context, r Request, emit func(Event))) *Server {
 	t.Helper()
 	if opt.Name == "" {
@@ -84,8 +84,8 @@ func send(s http.Handler, r *http.Request, headers ...string) *httptest.Response
 	return w
 }
 
-// fault is an error as clients read it.
-type fault struct {
+// complaint is an error as clients read it.
+type complaint struct {
 	Error struct {
 		Message string  `json:"message"`
 		Type    string  `json:"type"`
@@ -95,7 +95,7 @@ type fault struct {
 }
 
 // faultOf reads an error, which must have all fields and no others.
-func faultOf(t testing.TB, body []byte) (f fault) {
+func faultOf(t testing.TB, body []byte) (f complaint) {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
@@ -107,14 +107,14 @@ func faultOf(t testing.TB, body []byte) (f fault) {
 	return f
 }
 
-func (f fault) param() string {
+func (f complaint) param() string {
 	if f.Error.Param == nil {
 		return ""
 	}
 	return *f.Error.Param
 }
 
-func (f fault) code() string {
+func (f complaint) code() string {
 	if f.Error.Code == nil {
 		return ""
 	}

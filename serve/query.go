@@ -34,7 +34,7 @@ var unsupported = map[string][]string{
 
 // takeRest reads what both endpoints have but the prompt, which r has, and reports
 // fields that nobody knows: a setting that is misspelt must not pass for one.
-func takeRest(o object, m *runtime.Model, q *query) (err error) {
+func takeRest(o fieldSet, m *runtime.Model, q *query) (err error) {
 	if q.Options, err = takeSettings(o, m, len(q.Prompt)); err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func takeRest(o object, m *runtime.Model, q *query) (err error) {
 		return err
 	}
 	q.usage = !q.stream
-	given, err := takeObject(o, "stream_options", func(f object) error {
+	given, err := takeObject(o, "stream_options", func(f fieldSet) error {
 		ignored := false
 		return takeAll(f, map[string]any{"include_usage": &q.usage, "include_steps": &q.Steps, "include_obfuscation": &ignored})
 	})
@@ -83,7 +83,7 @@ func compact(raw json.RawMessage) string {
 }
 
 // takeStop reads a text or a list of them.
-func takeStop(o object) ([]string, error) {
+func takeStop(o fieldSet) ([]string, error) {
 	const name = "stop"
 	var stops []string
 	if raw := o[name]; len(raw) > 0 && raw[0] == '"' {
@@ -106,7 +106,7 @@ func takeStop(o object) ([]string, error) {
 }
 
 // takeModel checks the name of the model, which may be left out.
-func (s *Server) takeModel(o object) error {
+func (s *Server) takeModel(o fieldSet) error {
 	var name string
 	given, err := take(o, "model", &name)
 	if err == nil && given && name != s.opt.Name {

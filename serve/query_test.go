@@ -15,7 +15,7 @@ import (
 )
 
 func TestBody(t *testing.T) {
-	s := scripted(t, Options{MaxBody: 4096}, says)
+	s := playing(t, Options{MaxBody: 4096}, says)
 	for body, want := range map[string]string{
 		"":                                    "not JSON",
 		"{":                                   "not JSON",
@@ -70,7 +70,7 @@ func parse(t testing.TB, s *Server, body string) (*query, error) {
 }
 
 func TestSettings(t *testing.T) {
-	s := scripted(t, Options{}, says)
+	s := playing(t, Options{}, says)
 	defaults := s.model.Defaults()
 	room := s.model.Config.Context - 18
 	defaults.GenLength = min(defaults.GenLength, room)
@@ -128,7 +128,7 @@ func TestSettingsAreAll(t *testing.T) {
 		name, _, _ := strings.Cut(fields.Field(i).Tag.Get("json"), ",")
 		assert.True(t, known[name], name)
 	}
-	s := scripted(t, Options{}, says)
+	s := playing(t, Options{}, says)
 	for name, of := range map[string]reflect.Type{
 		"policy": reflect.TypeFor[runtime.PolicyOptions](), "coreset": reflect.TypeFor[runtime.Coreset](), "without": reflect.TypeFor[runtime.Without](),
 	} {
@@ -141,7 +141,7 @@ func TestSettingsAreAll(t *testing.T) {
 }
 
 func TestQueryErrors(t *testing.T) {
-	s := scripted(t, Options{}, says)
+	s := playing(t, Options{}, says)
 	for fields, want := range map[string][2]string{ // param, message
 		`"treshold":0.5`:                    {"treshold", `unknown field "treshold"`},
 		`"Threshold":0.5`:                   {"Threshold", "unknown field"},
@@ -215,7 +215,7 @@ func TestQueryErrors(t *testing.T) {
 }
 
 func TestMessages(t *testing.T) {
-	s := scripted(t, Options{}, says)
+	s := playing(t, Options{}, says)
 	want, err := s.model.Tokenizer.EncodeChat([]tokenizer.Message{{Role: "system", Content: "S"}, {Role: "user", Content: "AB"}, {Role: "assistant"}, {Role: "user", Content: "C"}})
 	require.NoError(t, err)
 	q, err := parse(t, s, `{"messages":[{"role":"developer","content":"S"},{"role":"user","name":"me","content":[{"type":"text","text":"A"},{"type":"text","text":"B"}]},`+
@@ -265,7 +265,7 @@ func TestMessages(t *testing.T) {
 }
 
 func TestPrompt(t *testing.T) {
-	s := scripted(t, Options{}, says)
+	s := playing(t, Options{}, says)
 	parse := func(body string) (*query, error) {
 		o, err := parseObject([]byte(body))
 		require.NoError(t, err)
@@ -297,13 +297,13 @@ func TestPrompt(t *testing.T) {
 
 // FuzzQuery: whatever is sent is refused in one line, or within all bounds.
 func FuzzQuery(f *testing.F) {
-	s := scripted(f, Options{}, says)
+	s := playing(f, Options{}, says)
 	f.Add([]byte(hello(`"stop":["a"],"policy":{"name":"klass"},"stream":true,"stream_options":{"include_steps":true}`)))
 	f.Add([]byte(hello(`"coreset":{"size":3},"template":[1,2],"seed":-1,"max_tokens":9`)))
 	f.Add([]byte(`{"prompt":[1,2,3],"temperature":0.5,"echo":false}`))
 	f.Add([]byte(`{"prompt":"<|mask|>","messages":[{"role":"user","content":[{"type":"text","text":"<role>"}]}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		for _, read := range []func(object) (*query, error){s.chatQuery, s.completionQuery} {
+		for _, read := range []func(fieldSet) (*query, error){s.chatQuery, s.completionQuery} {
 			o, err := parseObject(body)
 			var q *query
 			if err == nil {

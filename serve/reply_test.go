@@ -24,7 +24,7 @@ const took = `"usage":{"prompt_tokens":PROMPT,"completion_tokens":5,"total_token
 	`"forwards":{"prefill":1,"denoise":2,"commit":2,"fused":1},"tokens_per_forward":2.5}`
 
 func TestAnswerWhole(t *testing.T) {
-	s := scripted(t, Options{}, says)
+	s := playing(t, Options{}, says)
 	w := post(s, "/v1/chat/completions", hello())
 	assert.Equal(t, http.StatusOK, w.Code)
 	assert.Equal(t, "application/json", w.Header().Get("Content-Type"))
@@ -40,7 +40,7 @@ func TestAnswerWhole(t *testing.T) {
 }
 
 func TestAnswerStream(t *testing.T) {
-	s := scripted(t, Options{}, says)
+	s := playing(t, Options{}, says)
 	w := post(s, "/v1/chat/completions", hello(`"stream":true,"stream_options":{"include_usage":true,"include_steps":true}`))
 	assert.Equal(t, http.StatusOK, w.Code)
 	assert.Equal(t, "text/event-stream", w.Header().Get("Content-Type"))
@@ -68,7 +68,7 @@ func TestAnswerStream(t *testing.T) {
 
 // An answer that fails has no regular end: the error is the last event, or the answer.
 func TestAnswerFails(t *testing.T) {
-	s := scripted(t, Options{}, func(_ context.Context, _ Request, emit func(Event)) {
+	s := playing(t, Options{}, func(_ context.Context, _ Request, emit func(Event)) {
 		emit(Event{Text: "Hel"})
 		emit(Event{Done: &Done{Finish: "interrupted", Err: errors.New("the logits are not finite")}})
 	})
@@ -106,7 +106,7 @@ func TestAnswerRefused(t *testing.T) {
 }
 
 func TestAnswerDeadline(t *testing.T) {
-	s := scripted(t, Options{Deadline: time.Millisecond}, waits)
+	s := playing(t, Options{Deadline: time.Millisecond}, waits)
 	w := post(s, "/v1/chat/completions", hello())
 	assert.Equal(t, http.StatusGatewayTimeout, w.Code)
 	assert.Equal(t, "deadline_exceeded", faultOf(t, w.Body.Bytes()).code())
@@ -117,7 +117,7 @@ func TestAnswerDeadline(t *testing.T) {
 // While nothing happens, comments say that the connection is alive.
 func TestStreamKeepAlive(t *testing.T) {
 	seen := make(chan struct{})
-	s := scripted(t, Options{}, func(_ context.Context, _ Request, emit func(Event)) {
+	s := playing(t, Options{}, func(_ context.Context, _ Request, emit func(Event)) {
 		<-seen
 		emit(Event{Done: &Done{Finish: "length"}})
 	})
@@ -147,7 +147,7 @@ func TestStreamKeepAlive(t *testing.T) {
 func TestStreamLost(t *testing.T) {
 	ended := make(chan error, 1)
 	begun := make(chan struct{}, 1)
-	s := scripted(t, Options{}, func(ctx context.Context, r Request, emit func(Event)) {
+	s := playing(t, Options{}, func(ctx context.Context, r Request, emit func(Event)) {
 		begun <- struct{}{}
 		for ctx.Err() == nil && r.Steps {
 			emit(Event{Text: strings.Repeat("x", 1<<16)})

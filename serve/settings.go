@@ -18,13 +18,13 @@ func profiles() []runtime.Profile {
 // setting is a field of a request that changes one option.
 type setting struct {
 	name string
-	take func(o object, name string, opt *runtime.Options) (bool, error)
+	take func(o fieldSet, name string, opt *runtime.Options) (bool, error)
 }
 
 // settings are in an order in which each can be checked when it is set: first those that
 // others are checked against. gen_length, which has three names, is set before them.
 var settings = []setting{
-	{"profile", func(o object, name string, opt *runtime.Options) (bool, error) {
+	{"profile", func(o fieldSet, name string, opt *runtime.Options) (bool, error) {
 		var p runtime.Profile
 		given, err := takeName(o, name, &p)
 		if given && !slices.Contains(profiles(), p) {
@@ -35,32 +35,34 @@ var settings = []setting{
 		}
 		return given, err
 	}},
-	{"block_length", func(o object, name string, opt *runtime.Options) (bool, error) {
+	{"block_length", func(o fieldSet, name string, opt *runtime.Options) (bool, error) {
 		given, err := take(o, name, &opt.BlockLength)
 		if opt.BlockLength > maxBlock {
 			err = badRequest(name, "%s %d is above %d, the most that is served", name, opt.BlockLength, maxBlock)
 		}
 		return given, err
 	}},
-	{"template", func(o object, name string, opt *runtime.Options) (bool, error) {
+	{"template", func(o fieldSet, name string, opt *runtime.Options) (bool, error) {
 		return takeIDs(o, name, &opt.Template)
 	}},
-	{"steps", func(o object, name string, opt *runtime.Options) (bool, error) { return take(o, name, &opt.Steps) }},
-	{"threshold", func(o object, name string, opt *runtime.Options) (bool, error) { return take(o, name, &opt.Threshold) }},
-	{"minimal_topk", func(o object, name string, opt *runtime.Options) (bool, error) {
+	{"steps", func(o fieldSet, name string, opt *runtime.Options) (bool, error) { return take(o, name, &opt.Steps) }},
+	{"threshold", func(o fieldSet, name string, opt *runtime.Options) (bool, error) {
+		return take(o, name, &opt.Threshold)
+	}},
+	{"minimal_topk", func(o fieldSet, name string, opt *runtime.Options) (bool, error) {
 		return take(o, name, &opt.MinimalTopK)
 	}},
-	{"temperature", func(o object, name string, opt *runtime.Options) (bool, error) {
+	{"temperature", func(o fieldSet, name string, opt *runtime.Options) (bool, error) {
 		return take(o, name, &opt.Temperature)
 	}},
-	{"top_k", func(o object, name string, opt *runtime.Options) (bool, error) { return take(o, name, &opt.TopK) }},
-	{"top_p", func(o object, name string, opt *runtime.Options) (bool, error) { return take(o, name, &opt.TopP) }},
+	{"top_k", func(o fieldSet, name string, opt *runtime.Options) (bool, error) { return take(o, name, &opt.TopK) }},
+	{"top_p", func(o fieldSet, name string, opt *runtime.Options) (bool, error) { return take(o, name, &opt.TopP) }},
 	{"seed", takeSeed},
-	{"eos_early_stop", func(o object, name string, opt *runtime.Options) (bool, error) {
+	{"eos_early_stop", func(o fieldSet, name string, opt *runtime.Options) (bool, error) {
 		return take(o, name, &opt.EOSEarlyStop)
 	}},
-	{"without", func(o object, name string, opt *runtime.Options) (bool, error) {
-		return takeObject(o, name, func(f object) error {
+	{"without", func(o fieldSet, name string, opt *runtime.Options) (bool, error) {
+		return takeObject(o, name, func(f fieldSet) error {
 			w := runtime.Without{}
 			defer func() { opt.Without = w }()
 			return takeAll(f, map[string]any{
@@ -69,28 +71,28 @@ var settings = []setting{
 			})
 		})
 	}},
-	{"delayed", func(o object, name string, opt *runtime.Options) (bool, error) { return take(o, name, &opt.Delayed) }},
-	{"coreset", func(o object, name string, opt *runtime.Options) (bool, error) {
-		return takeObject(o, name, func(f object) error {
+	{"delayed", func(o fieldSet, name string, opt *runtime.Options) (bool, error) { return take(o, name, &opt.Delayed) }},
+	{"coreset", func(o fieldSet, name string, opt *runtime.Options) (bool, error) {
+		return takeObject(o, name, func(f fieldSet) error {
 			c := runtime.Coreset{}
 			defer func() { opt.Coreset = c }()
 			return takeAll(f, map[string]any{"size": &c.Size, "mass": &c.Mass, "min": &c.Min})
 		})
 	}},
-	{"kv_keep", func(o object, name string, opt *runtime.Options) (bool, error) { return take(o, name, &opt.KVKeep) }},
+	{"kv_keep", func(o fieldSet, name string, opt *runtime.Options) (bool, error) { return take(o, name, &opt.KVKeep) }},
 	{"policy", takePolicy},
 }
 
 // takePolicy reads the name of a policy, or an object with its parameters. It replaces
 // the profile's.
-func takePolicy(o object, name string, opt *runtime.Options) (bool, error) {
+func takePolicy(o fieldSet, name string, opt *runtime.Options) (bool, error) {
 	if raw := o[name]; len(raw) > 0 && raw[0] == '"' {
 		p := runtime.PolicyOptions{}
 		given, err := take(o, name, &p.Name)
 		opt.Policy = p
 		return given, err
 	}
-	return takeObject(o, name, func(f object) error {
+	return takeObject(o, name, func(f fieldSet) error {
 		p := runtime.PolicyOptions{}
 		defer func() { opt.Policy = p }()
 		return takeAll(f, map[string]any{
@@ -104,7 +106,7 @@ func takePolicy(o object, name string, opt *runtime.Options) (bool, error) {
 }
 
 // takeSeed reads a whole number; those below 0, which OpenAI allows, are seeds as well.
-func takeSeed(o object, name string, opt *runtime.Options) (bool, error) {
+func takeSeed(o fieldSet, name string, opt *runtime.Options) (bool, error) {
 	var n json.Number
 	raw := o[name]
 	given, err := take(o, name, &n)
@@ -124,8 +126,8 @@ func takeSeed(o object, name string, opt *runtime.Options) (bool, error) {
 }
 
 // takeObject hands a field that is an object to f, whose errors are then about that.
-func takeObject(o object, name string, f func(object) error) (bool, error) {
-	var fields object
+func takeObject(o fieldSet, name string, f func(fieldSet) error) (bool, error) {
+	var fields fieldSet
 	given, err := take(o, name, &fields)
 	if !given || err != nil {
 		return false, err
@@ -138,7 +140,7 @@ func takeObject(o object, name string, f func(object) error) (bool, error) {
 }
 
 // takeAll moves the fields of an object, all of which must be known.
-func takeAll(o object, fields map[string]any) error {
+func takeAll(o fieldSet, fields map[string]any) error {
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		var err error
 		switch v := fields[name].(type) {
@@ -161,7 +163,7 @@ func takeAll(o object, fields map[string]any) error {
 }
 
 // takeName is take for named types of strings.
-func takeName[T ~string](o object, name string, v *T) (bool, error) {
+func takeName[T ~string](o fieldSet, name string, v *T) (bool, error) {
 	var s string
 	given, err := take(o, name, &s)
 	if given {
@@ -181,7 +183,7 @@ func joined[T ~string](names []T) string {
 
 // takeSettings reads the options of an answer to a prompt, which has tokens fewer than
 // the model has positions. What is not given is the model's recommendation.
-func takeSettings(o object, m *runtime.Model, prompt int) (runtime.Options, error) {
+func takeSettings(o fieldSet, m *runtime.Model, prompt int) (runtime.Options, error) {
 	opt := m.Defaults()
 	room := m.Config.Context - prompt
 	opt.GenLength = min(opt.GenLength, room)
