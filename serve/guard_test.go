@@ -25,7 +25,7 @@ func TestKey(t *testing.T) {
 			}
 			assert.Equal(t, http.StatusUnauthorized, w.Code, path)
 			assert.Equal(t, "Bearer", w.Header().Get("WWW-Authenticate"))
-			assert.Equal(t, c.code, faultOf(t, w.Body.Bytes()).code())
+			assert.Equal(t, c.code, complaintOf(t, w.Body.Bytes()).code())
 		}
 		assert.Equal(t, http.StatusOK, get(s, "/health", "Authorization", c.header).Code)
 		assert.NotEqual(t, http.StatusUnauthorized, get(s, "/", "Authorization", c.header).Code)
@@ -69,7 +69,7 @@ func TestOrigin(t *testing.T) {
 		w := post(s, "http://example.com/v1/chat/completions", hello(), c.header, c.value)
 		assert.Equal(t, c.status, w.Code, "%s: %s", c.header, c.value)
 		if c.status == 403 {
-			assert.Equal(t, "cross_origin", faultOf(t, w.Body.Bytes()).code())
+			assert.Equal(t, "cross_origin", complaintOf(t, w.Body.Bytes()).code())
 		}
 		assert.Empty(t, w.Header().Get("Access-Control-Allow-Origin"))
 	}
@@ -87,10 +87,10 @@ func TestMethods(t *testing.T) {
 			w := send(s, httptest.NewRequest(method, path, nil))
 			assert.Equal(t, http.StatusMethodNotAllowed, w.Code, "%s %s", method, path)
 			assert.Equal(t, allow, w.Header().Get("Allow"))
-			faultOf(t, w.Body.Bytes())
+			complaintOf(t, w.Body.Bytes())
 		}
 	}
 	w := get(s, "/v1/embeddings")
 	assert.Equal(t, http.StatusNotFound, w.Code)
-	faultOf(t, w.Body.Bytes())
+	complaintOf(t, w.Body.Bytes())
 }

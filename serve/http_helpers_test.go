@@ -95,7 +95,7 @@ type complaint struct {
 }
 
 // faultOf reads an error, which must have all fields and no others.
-func faultOf(t testing.TB, body []byte) (f complaint) {
+func complaintOf(t testing.TB, body []byte) (f complaint) {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
@@ -124,4 +124,13 @@ func (f complaint) code() string {
 // hello is a request for a chat, to which fields may be added.
 func hello(fields ...string) string {
 	return `{"model":"tiny","messages":[{"role":"user","content":"Hello"}]` + strings.Join(append([]string{""}, fields...), ",") + `}`
+}
+
+// decode reads a document, which must have no fields but those of T.
+func decode[T any](t testing.TB, text string) (v T) {
+	t.Helper()
+	d := json.NewDecoder(strings.NewReader(text))
+	d.DisallowUnknownFields()
+	require.NoError(t, d.Decode(&v), text)
+	return v
 }

@@ -35,16 +35,16 @@ func TestBody(t *testing.T) {
 	} {
 		w := post(s, "/v1/chat/completions", body)
 		assert.Equal(t, http.StatusBadRequest, w.Code, body)
-		assert.Contains(t, faultOf(t, w.Body.Bytes()).Error.Message, want, body)
+		assert.Contains(t, complaintOf(t, w.Body.Bytes()).Error.Message, want, body)
 	}
 	w := post(s, "/v1/chat/completions", hello(`"user":"`+strings.Repeat("x", 4096)+`"`))
 	assert.Equal(t, http.StatusRequestEntityTooLarge, w.Code)
-	assert.Contains(t, faultOf(t, w.Body.Bytes()).Error.Message, "more than 4096 bytes")
+	assert.Contains(t, complaintOf(t, w.Body.Bytes()).Error.Message, "more than 4096 bytes")
 
 	for _, kind := range []string{"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonx", ";"} {
 		w := post(s, "/v1/chat/completions", hello(), "Content-Type", kind)
 		assert.Equal(t, http.StatusUnsupportedMediaType, w.Code, kind)
-		faultOf(t, w.Body.Bytes())
+		complaintOf(t, w.Body.Bytes())
 	}
 	assert.Equal(t, http.StatusOK, post(s, "/v1/chat/completions", hello(), "Content-Type", "application/json; charset=utf-8").Code)
 	assert.Equal(t, http.StatusOK, post(s, "/v1/chat/completions", hello(`"metadata":{"a":{"b":[1,{"a":1}]},"c":{"a":null}}`)).Code, "equal names in different objects")
@@ -53,7 +53,7 @@ func TestBody(t *testing.T) {
 	r.Header.Set("Content-Type", "application/json")
 	w = send(s, r)
 	assert.Equal(t, http.StatusBadRequest, w.Code)
-	assert.Contains(t, faultOf(t, w.Body.Bytes()).Error.Message, "ended early")
+	assert.Contains(t, complaintOf(t, w.Body.Bytes()).Error.Message, "ended early")
 }
 
 // torn is a body that ends in an error.
@@ -200,7 +200,7 @@ func TestQueryErrors(t *testing.T) {
 	} {
 		w := post(s, "/v1/chat/completions", hello(fields))
 		assert.Equal(t, http.StatusBadRequest, w.Code, fields)
-		f := faultOf(t, w.Body.Bytes())
+		f := complaintOf(t, w.Body.Bytes())
 		assert.Equal(t, want[0], f.param(), fields)
 		assert.Contains(t, f.Error.Message, want[1], fields)
 		assert.Equal(t, "invalid_request_error", f.Error.Type)
@@ -211,7 +211,7 @@ func TestQueryErrors(t *testing.T) {
 
 	w = post(s, "/v1/chat/completions", strings.Replace(hello(), `"tiny"`, `"other"`, 1))
 	assert.Equal(t, http.StatusNotFound, w.Code)
-	assert.Equal(t, "model_not_found", faultOf(t, w.Body.Bytes()).code())
+	assert.Equal(t, "model_not_found", complaintOf(t, w.Body.Bytes()).code())
 }
 
 func TestMessages(t *testing.T) {
@@ -258,7 +258,7 @@ func TestMessages(t *testing.T) {
 	} {
 		w := post(s, "/v1/chat/completions", `{"messages":`+messages+`}`)
 		assert.Equal(t, http.StatusBadRequest, w.Code, messages)
-		f := faultOf(t, w.Body.Bytes())
+		f := complaintOf(t, w.Body.Bytes())
 		assert.Equal(t, want[0], f.param(), messages)
 		assert.Contains(t, f.Error.Message, want[1], messages)
 	}

@@ -78,7 +78,7 @@ func TestAnswerFails(t *testing.T) {
 
 	w = post(s, "/v1/chat/completions", hello())
 	assert.Equal(t, http.StatusInternalServerError, w.Code)
-	assert.Equal(t, "the logits are not finite", faultOf(t, w.Body.Bytes()).Error.Message)
+	assert.Equal(t, "the logits are not finite", complaintOf(t, w.Body.Bytes()).Error.Message)
 	assert.Contains(t, get(s, "/metrics").Body.String(), `llada_http_requests_total{code="500",route="/v1/chat/completions"} 2`)
 }
 
@@ -97,7 +97,7 @@ func TestAnswerRefused(t *testing.T) {
 		for _, stream := range []string{`"stream":false`, `"stream":true`} {
 			w := post(s, "/v1/chat/completions", hello(stream))
 			assert.Equal(t, c.status, w.Code)
-			f := faultOf(t, w.Body.Bytes())
+			f := complaintOf(t, w.Body.Bytes())
 			assert.Equal(t, c.code, f.code())
 			assert.Equal(t, c.typ, f.Error.Type)
 			assert.Equal(t, c.retry, w.Header().Get("Retry-After"))
@@ -109,7 +109,7 @@ func TestAnswerDeadline(t *testing.T) {
 	s := playing(t, Options{Deadline: time.Millisecond}, waits)
 	w := post(s, "/v1/chat/completions", hello())
 	assert.Equal(t, http.StatusGatewayTimeout, w.Code)
-	assert.Equal(t, "deadline_exceeded", faultOf(t, w.Body.Bytes()).code())
+	assert.Equal(t, "deadline_exceeded", complaintOf(t, w.Body.Bytes()).code())
 	assert.Equal(t, "false", w.Header().Get("X-Should-Retry"))
 	assert.Contains(t, post(s, "/v1/chat/completions", hello(`"stream":true`)).Body.String(), `"code":"deadline_exceeded"`)
 }

@@ -21,10 +21,11 @@ import (
 )
 
 const (
-	mostBatch   = 256
-	mostQueue   = 1 << 16
-	mostBody    = 1 << 30
-	cacheMemory = 256 << 20 // of the prompt cache
+	mostBatch     = 256
+	mostQueue     = 1 << 16
+	mostPositions = 1 << 30
+	mostBody      = 1 << 30
+	cacheMemory   = 256 << 20 // of the prompt cache
 )
 
 func (e *env) serveCommand() *cli.Command {
@@ -42,6 +43,7 @@ func (e *env) serveCommand() *cli.Command {
 			&cli.StringSliceFlag{Name: "host", Usage: "`NAME` of this server, beside localhost, in requests that come over loopback, as from a proxy; repeatable"},
 			&cli.IntFlag{Name: "batch", Value: 4, Usage: "`N` answers in the making at most"},
 			&cli.IntFlag{Name: "queue", Value: 32, Usage: "`N` more requests may wait; others are told to come later"},
+			&cli.IntFlag{Name: "positions", Usage: "`N` positions of keys and values that the answers in the making have together, prompts and longest answers", DefaultText: "the model's context"},
 			&cli.DurationFlag{Name: "deadline", Value: 10 * time.Minute, Usage: "`TIME` that an answer may take, with its wait; 0: any"},
 			&cli.StringFlag{Name: "max-body", Value: "1MiB", Usage: "`SIZE` of a request at most"},
 			&cli.StringFlag{Name: "prompt-cache", Usage: "`FOLDER` for what is computed of prompts, so that equal beginnings are computed once", DefaultText: "memory only"},
@@ -62,7 +64,7 @@ func (e *env) serve(c *cli.Context) error {
 	if err := arguments(c, 0, ""); err != nil {
 		return err
 	}
-	if err := needFlags(c, "model", "listen"); err != nil {
+	if err := needFlags(c, "model"); err != nil {
 		return err
 	}
 	opt, engine, err := e.serveOptions(c)
@@ -110,10 +112,12 @@ func (e *env) serveOptions(c *cli.Context) (opt serve.Options, engine serve.Engi
 		return opt, engine, usagef("--batch: %d is not between 1 and %d", c.Int("batch"), mostBatch)
 	case c.Int("queue") < 1 || c.Int("queue") > mostQueue:
 		return opt, engine, usagef("--queue: %d is not between 1 and %d", c.Int("queue"), mostQueue)
+	case c.IsSet("positions") && (c.Int("positions") < 1 || c.Int("positions") > mostPositions):
+		return opt, engine, usagef("--positions: %d is not between 1 and %d", c.Int("positions"), mostPositions)
 	case c.Duration("deadline") < 0:
 		return opt, engine, usagef("--deadline: %v is negative", c.Duration("deadline"))
 	}
-	for _, name := range []string{"name", "api-key-file", "prompt-cache"} {
+	for _, name := range []string{"listen", "name", "api-key-file", "prompt-cache"} {
 		if c.IsSet(name) && c.String(name) == "" {
 			return opt, engine, usagef("--%s is empty; see %s --help", name, c.Command.HelpName)
 		}
@@ -130,7 +134,7 @@ func (e *env) serveOptions(c *cli.Context) (opt serve.Options, engine serve.Engi
 			return opt, engine, err
 		}
 	}
-	engine.Batch, engine.Queue = c.Int("batch"), c.Int("queue")
+	engine.Batch, engine.Queue, engine.Positions = c.Int("batch"), c.Int("queue"), c.Int("positions")
 	return opt, engine, nil
 }
 

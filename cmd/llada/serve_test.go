@@ -87,6 +87,12 @@ func TestServe(t *testing.T) {
 	status, body = ask(t, "GET", at.URL+"/v1/models", "")
 	assert.Equal(t, http.StatusOK, status)
 	assert.Contains(t, body, `"id":"tiny"`)
+	status, body = ask(t, "POST", at.URL+"/v1/chat/completions", `{"messages":[{"role":"user","content":"Hello"}],"max_tokens":32}`)
+	assert.Equal(t, http.StatusOK, status)
+	assert.Contains(t, body, `"object":"chat.completion"`)
+	status, body = ask(t, "GET", at.URL+"/", "")
+	assert.Equal(t, http.StatusOK, status)
+	assert.Contains(t, body, "<html")
 	o := end()
 	assert.NoError(t, o.err, "whoever ends it wants that")
 	assert.Zero(t, o.code)
@@ -142,6 +148,7 @@ func TestServeErrors(t *testing.T) {
 		"--model x --listen ":                  {2, "--listen is empty"},
 		"--model x --batch 0":                  {2, "--batch: 0 is not between"},
 		"--model x --queue 0":                  {2, "--queue: 0 is not between"},
+		"--model x --positions 0":              {2, "--positions: 0 is not between"},
 		"--model x --deadline -1s":             {2, "--deadline: -1s is negative"},
 		"--model x --max-body 0":               {2, "--max-body"},
 		"--model x --max-body 2GiB":            {2, "--max-body: 2.00 GiB is more than 1.00 GiB"},
