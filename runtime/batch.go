@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"lladakit/kernels"
@@ -16,12 +17,14 @@ type Batch struct {
 	s         *State
 	rows      int // of s
 	sequences []*Sequence
+	passes    int // that were planned
 
 	// Of the pass.
 	parts []Part
 	of    []*Sequence
 	stats []kernels.Stats
 	out   outcome
+	took  int // sequences in the last one
 }
 
 // NewBatch returns a batch without sequences.
@@ -40,6 +43,7 @@ func (b *Batch) Add(prompt []int32, opt Options) (*Sequence, error) {
 		return nil, err
 	}
 	q := b.m.newSequence(prompt, opt)
+	q.fed = b.passes
 	b.sequences = append(b.sequences, q)
 	b.reserve()
 	return q, nil
@@ -48,7 +52,8 @@ func (b *Batch) Add(prompt []int32, opt Options) (*Sequence, error) {
 // Len returns how many sequences are not done.
 func (b *Batch) Len() int { return len(b.sequences) }
 
-// reserve makes room for passes with a step of every sequence.
+// reserve makes room for passes with a step of every sequence. Room that is mostly of
+// no use any more is given back: a row of a large model takes some 100 KB.
 func (b *Batch) reserve() {
 	rows, prompt := 0, 0
 	for _, q := range b.sequences {
@@ -56,7 +61,7 @@ func (b *Batch) reserve() {
 		prompt = max(prompt, min(prefillRows, q.first-q.final))
 	}
 	rows = max(rows, prompt)
-	if b.s == nil || rows > b.rows {
+	if b.s == nil || rows > b.rows || 4*rows < b.rows {
 		b.rows = rows
 		b.s = b.m.NewState(b.rows, b.rows)
 		b.stats = make([]kernels.Stats, b.rows)
@@ -71,6 +76,7 @@ func (b *Batch) Step(ctx context.Context) (done []*Sequence, err error) {
 		return nil, err
 	}
 	b.pass()
+	b.forget()
 	left := b.sequences[:0]
 	for _, q := range b.sequences {
 		if q.done {
@@ -83,6 +89,21 @@ func (b *Batch) Step(ctx context.Context) (done []*Sequence, err error) {
 	b.sequences = left
 	return done, nil
 }
+
+// forget lets go of the caches of the pass, which would outlive their sequences.
+func (b *Batch) forget() {
+	b.took = len(b.of)
+	clear(b.parts)
+	clear(b.of)
+	b.out.part = nil
+	if b.s != nil {
+		clear(b.s.parts)
+	}
+}
+
+// Took returns how many sequences the last pass computed parts of. It is 0 if there was
+// nothing to compute.
+func (b *Batch) Took() int { return b.took }
 
 // pass runs the pass.
 func (b *Batch) pass() {
@@ -99,21 +120,45 @@ func (b *Batch) pass() {
 }
 
 // plan collects the parts of the pass: steps of blocks first, which are short, and
-// then as much of the prompts as there is room for.
+// then as much of the prompts as there is room for. So no prompt, however long, keeps a
+// step waiting for more than the rest of a pass; and prompts take turns, so that a short
+// one need not wait for all of a long one.
 func (b *Batch) plan() {
 	b.parts, b.of = b.parts[:0], b.of[:0]
+	b.passes++
 	budget := b.rows
-	for _, prompts := range []bool{false, true} {
-		for _, q := range b.sequences {
-			if q.done || (q.final < q.first && q.opt.Profile != Reference) != prompts {
-				continue
-			}
-			if p, ok := q.next(budget); ok {
-				b.parts, b.of = append(b.parts, p), append(b.of, q)
-				budget -= p.count()
-			}
+	for _, q := range b.sequences {
+		if !q.done && !q.prefilling() {
+			budget -= b.give(q, budget)
 		}
 	}
+	for {
+		var next *Sequence
+		for _, q := range b.sequences {
+			if !q.done && q.prefilling() && q.fed < b.passes && (next == nil || q.fed < next.fed) {
+				next = q
+			}
+		}
+		if next == nil {
+			return
+		}
+		rows := b.give(next, budget)
+		if rows == 0 {
+			return
+		}
+		next.fed, budget = b.passes, budget-rows
+	}
+}
+
+// give puts a step of a sequence into the pass if it has at most budget rows, and
+// returns how many it has.
+func (b *Batch) give(q *Sequence, budget int) int {
+	p, ok := q.next(budget)
+	if !ok {
+		return 0
+	}
+	b.parts, b.of = append(b.parts, p), append(b.of, q)
+	return p.count()
 }
 
 // absorb hands out what the pass computed.
@@ -139,6 +184,15 @@ func (b *Batch) Interrupt(q *Sequence, err error) {
 		if q == nil || q == r {
 			r.interrupt(err)
 		}
+	}
+}
+
+// Drop interrupts a sequence of the batch and takes it out at once: Step will not return
+// it. One that is not in the batch stays as it is.
+func (b *Batch) Drop(q *Sequence, err error) {
+	if i := slices.Index(b.sequences, q); i >= 0 {
+		q.interrupt(err)
+		b.sequences = slices.Delete(b.sequences, i, i+1)
 	}
 }
 

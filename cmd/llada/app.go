@@ -28,7 +28,7 @@ func (e *env) execute(ctx context.Context, args []string) error {
 
 		Commands: []*cli.Command{
 			e.demoCommand(), e.convertCommand(), e.quantizeCommand(), e.imatrixCommand(), e.inspectCommand(), e.verifyCommand(), e.kldCommand(), e.benchCommand(), e.sweepCommand(), e.evalCommand(), e.compareCommand(), e.reportCommand(), e.traceCommand(), e.synthCommand(),
-			e.tokenizeCommand(), e.runCommand(), e.logitsCommand(), e.doctorCommand(), e.planCommand(), e.datasetsCommand(), e.versionCommand(), helpCommand(),
+			e.tokenizeCommand(), e.runCommand(), e.serveCommand(), e.logitsCommand(), e.doctorCommand(), e.planCommand(), e.datasetsCommand(), e.versionCommand(), helpCommand(),
 		},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {

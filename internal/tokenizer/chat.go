@@ -38,15 +38,25 @@ const (
 // It is an error if there are no messages or one has another role; tools are not
 // supported.
 func RenderChat(messages []Message) (string, error) {
-	if len(messages) == 0 {
-		return "", errors.New("chat: no messages")
-	}
 	var b strings.Builder
-	b.WriteString(markSystem)
-	if messages[0].Role == "system" {
-		b.WriteString(messages[0].Content + "\n")
+	if err := renderChat(messages, func(text string, _ bool) { b.WriteString(text) }); err != nil {
+		return "", err
 	}
-	b.WriteString(thinkingOff + nameRoleEnd)
+	return b.String(), nil
+}
+
+// renderChat calls add with the parts of the text, and whether they are marks of the
+// form. The last one is.
+func renderChat(messages []Message, add func(text string, mark bool)) error {
+	if len(messages) == 0 {
+		return errors.New("chat: no messages")
+	}
+	add(markSystem, true)
+	if messages[0].Role == "system" {
+		add(messages[0].Content+"\n", false)
+	}
+	add(thinkingOff, false)
+	add(nameRoleEnd, true)
 
 	question := lastQuestion(messages)
 	for i, m := range messages {
@@ -55,23 +65,25 @@ func RenderChat(messages []Message) (string, error) {
 			if i == 0 {
 				continue
 			}
-			b.WriteString(markSystem + m.Content)
+			add(markSystem, true)
+			add(m.Content, false)
 		case "user":
-			b.WriteString(markHuman + m.Content)
+			add(markHuman, true)
+			add(m.Content, false)
 		case "assistant":
-			b.WriteString(markAssistant)
+			add(markAssistant, true)
 			reasoning, answer := splitReasoning(m.Content)
 			if reasoning != "" && i > question {
-				b.WriteString("\n<think>\n" + reasoning + "\n</think>\n\n")
+				add("\n<think>\n"+reasoning+"\n</think>\n\n", false) // which are ordinary tokens
 			}
-			b.WriteString(answer)
+			add(answer, false)
 		default:
-			return "", fmt.Errorf("chat: message %d: role %q is not supported, only system, user and assistant are", i, m.Role)
+			return fmt.Errorf("chat: message %d: role %q is not supported, only system, user and assistant are", i, m.Role)
 		}
-		b.WriteString(nameRoleEnd)
+		add(nameRoleEnd, true)
 	}
-	b.WriteString(markAssistant)
-	return b.String(), nil
+	add(markAssistant, true)
+	return nil
 }
 
 // lastQuestion returns the index of the last user message that is no result of a

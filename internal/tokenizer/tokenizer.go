@@ -36,9 +36,9 @@
 //
 // [RenderChat] writes a conversation in the LLaDA2 chat form, and
 // [Tokenizer.EncodeChat] encodes it. As in the reference implementation, a
-// message that contains the text of an added token is encoded with that token: a
-// program that shows the model untrusted text should look for "<|" and "<role>"
-// in it first.
+// message that contains the text of an added token is encoded with that token.
+// [Tokenizer.EncodeChatPlain] is for messages that are not trusted: it encodes such
+// text as ordinary characters.
 //
 // # Streams
 //
@@ -117,13 +117,19 @@ func (t *Tokenizer) Encode(text string) []int32 {
 				ids = append(ids, id)
 				return
 			}
-			for part != "" {
-				n := pieceLen(part)
-				ids = t.bpe.appendWord(ids, part[:n])
-				part = part[n:]
-			}
+			ids = t.appendText(ids, part)
 		})
 	})
+	return ids
+}
+
+// appendText appends the ids of text that is normalised and has no added tokens.
+func (t *Tokenizer) appendText(ids []int32, text string) []int32 {
+	for text != "" {
+		n := pieceLen(text)
+		ids = t.bpe.appendWord(ids, text[:n])
+		text = text[n:]
+	}
 	return ids
 }
 
