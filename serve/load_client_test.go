@@ -1,4 +1,4 @@
-package serve_test
+package serve
 
 import (
 	"bufio"
@@ -19,7 +19,7 @@ import (
 // client asks questions, every time in another way.
 type client struct {
 	address   string
-	questions []question
+	questions []known
 	tally     *tally
 	random    *rand.Rand
 	http      http.Client
@@ -28,7 +28,7 @@ type client struct {
 // behaviours are the ways of clients, and how often they are taken.
 var behaviours = map[string]struct {
 	weight int
-	ask    func(*client, context.Context, question)
+	ask    func(*client, context.Context, known)
 }{
 	"whole":       {6, (*client).whole},
 	"streamed":    {6, (*client).streamed},
@@ -41,7 +41,7 @@ var behaviours = map[string]struct {
 	"cancelled":   {4, (*client).cancelled},
 }
 
-// ask asks a question in some way.
+// ask asks a known in some way.
 func (c *client) ask(ctx context.Context) {
 	order := []string{"whole", "streamed", "slow", "never read", "half-closed", "cut short", "oversized", "malformed", "cancelled"}
 	total := 0
@@ -60,7 +60,7 @@ func (c *client) ask(ctx context.Context) {
 	}
 }
 
-func (q question) request(stream bool) []byte {
+func (q known) request(stream bool) []byte {
 	body := maps.Clone(q.body)
 	if stream {
 		body["stream"] = true
@@ -102,7 +102,7 @@ func (c *client) post(ctx context.Context, body []byte) (*http.Response, error) 
 }
 
 // answered takes an answer that was wanted to its end.
-func (c *client) answered(q question, text, finish string, tokens int, start time.Time, first time.Duration) {
+func (c *client) answered(q known, text, finish string, tokens int, start time.Time, first time.Duration) {
 	if text != q.text || finish != q.finish {
 		c.tally.fail("%v: got %q (%s), want %q (%s)", q.body, text, finish, q.text, q.finish)
 	}
@@ -115,7 +115,7 @@ func (c *client) answered(q question, text, finish string, tokens int, start tim
 	}
 }
 
-func (c *client) whole(ctx context.Context, q question) {
+func (c *client) whole(ctx context.Context, q known) {
 	start := time.Now()
 	resp, err := c.post(ctx, q.request(false))
 	if err != nil {
@@ -128,7 +128,7 @@ func (c *client) whole(ctx context.Context, q question) {
 		c.tally.fail("whole: %s %v %s", resp.Status, err, data)
 		return
 	}
-	a, err := decode(data)
+	a, err := parseChunk(data)
 	if err != nil || len(a.Choices) != 1 || a.Usage == nil {
 		c.tally.fail("whole: %v in %s", err, data)
 		return
@@ -136,12 +136,12 @@ func (c *client) whole(ctx context.Context, q question) {
 	c.answered(q, a.Choices[0].Message.Content, a.Choices[0].FinishReason, a.Usage.CompletionTokens, start, 0)
 }
 
-func (c *client) streamed(ctx context.Context, q question) { c.stream(ctx, q, 0) }
+func (c *client) streamed(ctx context.Context, q known) { c.stream(ctx, q, 0) }
 
-func (c *client) slow(ctx context.Context, q question) { c.stream(ctx, q, 2*time.Millisecond) }
+func (c *client) slow(ctx context.Context, q known) { c.stream(ctx, q, 2*time.Millisecond) }
 
 // stream reads a stream to its end, with a pause after every few bytes.
-func (c *client) stream(ctx context.Context, q question, pause time.Duration) {
+func (c *client) stream(ctx context.Context, q known, pause time.Duration) {
 	start := time.Now()
 	resp, err := c.post(ctx, q.request(true))
 	if err != nil {
@@ -187,7 +187,7 @@ func (s *stream) read(body io.Reader, start time.Time) error {
 		if data == "[DONE]" {
 			return nil
 		}
-		a, err := decode([]byte(data))
+		a, err := parseChunk([]byte(data))
 		switch {
 		case err != nil:
 			return err
@@ -218,7 +218,7 @@ func (r slowly) Read(p []byte) (int, error) {
 }
 
 // cancelled goes away some time after it asked.
-func (c *client) cancelled(ctx context.Context, q question) {
+func (c *client) cancelled(ctx context.Context, q known) {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(c.random.IntN(150))*time.Millisecond)
 	defer cancel()
 	resp, err := c.post(ctx, q.request(c.random.IntN(2) == 0))
@@ -249,7 +249,7 @@ func (c *client) raw(body []byte) []byte {
 }
 
 // neverRead asks for a stream and does not look at it.
-func (c *client) neverRead(_ context.Context, q question) {
+func (c *client) neverRead(_ context.Context, q known) {
 	conn := c.dial(c.raw(q.request(true)))
 	if conn == nil {
 		return
@@ -260,7 +260,7 @@ func (c *client) neverRead(_ context.Context, q question) {
 
 // halfClosed says that it will send no more: the server may answer, or take that for a
 // farewell, but not answer wrong.
-func (c *client) halfClosed(_ context.Context, q question) {
+func (c *client) halfClosed(_ context.Context, q known) {
 	conn := c.dial(c.raw(q.request(false)))
 	if conn == nil {
 		return
@@ -276,13 +276,13 @@ func (c *client) halfClosed(_ context.Context, q question) {
 	if err != nil || resp.StatusCode != http.StatusOK {
 		return
 	}
-	if a, err := decode(data); err != nil || len(a.Choices) != 1 || a.Choices[0].Message.Content != q.text {
+	if a, err := parseChunk(data); err != nil || len(a.Choices) != 1 || a.Choices[0].Message.Content != q.text {
 		c.tally.fail("half-closed: %s", data)
 	}
 }
 
 // cutShort closes in the middle of its request.
-func (c *client) cutShort(_ context.Context, q question) {
+func (c *client) cutShort(_ context.Context, q known) {
 	all := c.raw(q.request(true))
 	if conn := c.dial(all[:1+c.random.IntN(len(all)-1)]); conn != nil {
 		conn.Close()
@@ -290,13 +290,13 @@ func (c *client) cutShort(_ context.Context, q question) {
 }
 
 // oversized sends more than the server takes.
-func (c *client) oversized(ctx context.Context, q question) {
+func (c *client) oversized(ctx context.Context, q known) {
 	body := append(q.request(false), bytes.Repeat([]byte(" "), 80<<10)...)
 	c.refused(ctx, body, http.StatusRequestEntityTooLarge)
 }
 
 // malformed sends what is no request.
-func (c *client) malformed(ctx context.Context, q question) {
+func (c *client) malformed(ctx context.Context, q known) {
 	good := string(q.request(false))
 	bad := []string{
 		good[:len(good)/2], good + "{}", "", "null", "[]", `{"messages":{}}`, strings.Repeat(`{"messages":[`, 5000),
@@ -318,7 +318,7 @@ func (c *client) refused(ctx context.Context, body []byte, status int) {
 	}
 	defer resp.Body.Close()
 	data, _ := io.ReadAll(resp.Body)
-	a, err := decode(data)
+	a, err := parseChunk(data)
 	if resp.StatusCode != status || err != nil || a.Error == nil || a.Error.Message == "" || a.Error.Type == "" {
 		c.tally.fail("%.100s: %s %.300s", body, resp.Status, data)
 	}
