@@ -64,15 +64,13 @@ func (x *exchange) json(status int, v any) error {
 	return nil
 }
 
-// fail writes an error, unless an answer has been begun.
+// fail writes an error, unless an answer has been begun. Also to who seems to have gone:
+// a client may have closed its own direction only, and must not take silence for an
+// empty answer.
 func (x *exchange) fail(err error) {
 	e := asAPI(err)
 	x.err = err
 	if x.status != 0 {
-		return
-	}
-	if e.Status == statusGone {
-		x.status = statusGone
 		return
 	}
 	e.headers(x.Header())
