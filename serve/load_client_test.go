@@ -103,8 +103,8 @@ func (c *client) post(ctx context.Context, body []byte) (*http.Response, error) 
 
 // answered takes an answer that was wanted to its end.
 func (c *client) answered(q known, text, finish string, tokens int, start time.Time, first time.Duration) {
-	if text != q.text || finish != q.finish {
-		c.tally.fail("%v: got %q (%s), want %q (%s)", q.body, text, finish, q.text, q.finish)
+	if text != q.text || tokens != q.tokens || finish != q.finish {
+		c.tally.fail("%v: got %q (%d tokens, %s), want %q (%d, %s)", q.body, text, tokens, finish, q.text, q.tokens, q.finish)
 	}
 	c.tally.Lock()
 	defer c.tally.Unlock()

@@ -72,7 +72,7 @@ func knowns(t *testing.T, m *runtime.Model) []known {
 		require.NoError(t, err)
 		result, err := m.Generate(t.Context(), ids, opt)
 		require.NoError(t, err)
-		q := known{body: body, text: m.Text(result.IDs), finish: "length"}
+		q := known{body: body, text: m.Text(result.IDs), tokens: len(m.Turn(result.IDs)), finish: "length"}
 		if result.Finish == "eos" || len(m.Turn(result.IDs)) < len(result.IDs) {
 			q.finish = "stop"
 		}
@@ -166,7 +166,6 @@ type tally struct {
 	busy   int            // refusals with 429
 	whole  []time.Duration
 	first  []time.Duration // to the first text of streams
-	slots  []time.Duration
 	tokens int
 	wrong  []string
 }
