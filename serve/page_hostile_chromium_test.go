@@ -133,7 +133,7 @@ func TestPageColours(t *testing.T) {
 	assert.Equal(t, true, b.eval(`[...document.querySelectorAll("button, input, select, textarea")].every((e) => e.labels?.length || e.textContent.trim() || e.ariaLabel)`), "all controls have names")
 	// Words say what they are when they are tapped.
 	b.click(".answer .t")
-	assert.Equal(t, "“a” with 0.275", b.text("#detail"))
+	assert.Equal(t, "“a”, confidence 0.275", b.text("#detail"))
 	s.text("abcd")
 	s.finish("stop", 4, 1)
 	b.wait(ready)

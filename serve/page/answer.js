@@ -28,7 +28,7 @@ function newLine(a) {
 
 // say describes a token.
 function say(t) {
-  const text = t.text && `“${visible(t.text.trim() ? t.text.trim() : t.text)}” with ${t.p.toFixed(3)}`;
+  const text = t.text && `“${visible(t.text.trim() ? t.text.trim() : t.text)}”, confidence ${t.p.toFixed(3)}`;
   return t.masked ? text ? "masked, now " + text : "masked" : text;
 }
 
