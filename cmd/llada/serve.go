@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	goruntime "runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -190,7 +191,7 @@ func (e *env) greet(c *cli.Context, at net.Addr, opt *serve.Options, m *runtime.
 			fmt.Fprintln(e.stderr, "llada: WARNING: without --api-key-file whoever reaches it may use it")
 		}
 	}
-	url := "http://" + at.String()
+	url := "http://" + reachable(at)
 	key := ""
 	if opt.Key != "" {
 		key = ` -H "Authorization: Bearer $(cat ` + quoted(c.String("api-key-file")) + `)"`
@@ -207,6 +208,20 @@ func (e *env) greet(c *cli.Context, at net.Addr, opt *serve.Options, m *runtime.
 	}
 	_, err = e.stdout.Write(append(line, '\n'))
 	return err
+}
+
+// reachable is an address as this machine's programs can ask for it: a browser does not
+// everywhere take the one that stands for all of them.
+func reachable(at net.Addr) string {
+	tcp, ok := at.(*net.TCPAddr)
+	if !ok || !tcp.IP.IsUnspecified() {
+		return at.String()
+	}
+	host := "localhost"
+	if tcp.IP.To4() != nil { // only of IPv4
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, strconv.Itoa(tcp.Port))
 }
 
 // quoted returns a path as a shell takes it, also between double quotes.

@@ -122,13 +122,17 @@ func TestServeKey(t *testing.T) {
 func TestServeWarnings(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "key")
 	require.NoError(t, os.WriteFile(path, []byte("secret\n"), 0o644))
-	_, end := served(t, "--listen", "0.0.0.0:0", "--api-key-file", path)
+	at, end := served(t, "--listen", "0.0.0.0:0", "--api-key-file", path)
+	assert.Regexp(t, `^http://(localhost|127\.0\.0\.1):\d+$`, at.URL, "which a browser can open")
+	status, body := ask(t, "GET", at.URL+"/health", "")
+	assert.Equal(t, http.StatusOK, status, body)
 	o := end()
 	assert.NoError(t, o.err)
 	assert.Contains(t, o.stderr, "warning: other machines can reach")
 	assert.Contains(t, o.stderr, "can be read by others (mode 0644)")
 	assert.NotContains(t, o.stderr, "WARNING")
-	_, end = served(t, "--listen", ":0")
+	at, end = served(t, "--listen", ":0")
+	assert.Regexp(t, `^http://(localhost|127\.0\.0\.1):\d+$`, at.URL)
 	assert.Contains(t, end().stderr, "WARNING: without --api-key-file")
 }
 
