@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -59,13 +61,30 @@ func (e *env) pull(c *cli.Context) error {
 	} else if err != nil {
 		return err
 	}
+	var mu sync.Mutex // of the terminal, to which connections write at any time
 	var bar *progress
 	var stage hub.Stage
+	var told time.Time
 	o.Progress = func(now hub.Stage, done, total int64) {
+		mu.Lock()
+		defer mu.Unlock()
 		if bar == nil || now != stage {
 			bar, stage = newProgress(e.stderr, string(now)+" "+o.Repo), now
 		}
 		bar.update(done, total)
+	}
+	// A connection that breaks for a moment is not worth a line; a wait that seems to hang is.
+	o.Waiting = func(why error, d time.Duration) {
+		mu.Lock()
+		defer mu.Unlock()
+		if d < 2*time.Second || time.Since(told) < 10*time.Second {
+			return
+		}
+		told = time.Now()
+		if bar != nil {
+			bar.end()
+		}
+		fmt.Fprintf(e.stderr, "llada: %s; again in %v\n", e.stderr.printable(why.Error()), d.Round(time.Second))
 	}
 	result, err := hub.Pull(c.Context, o)
 	if bar != nil {

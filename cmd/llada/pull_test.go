@@ -85,6 +85,29 @@ func TestPull(t *testing.T) {
 	assert.Empty(t, o.stderr)
 }
 
+// TestPullWaits: who waits is told what for.
+func TestPullWaits(t *testing.T) {
+	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", "2")
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	defer endpoint.Close()
+	t.Setenv("HF_ENDPOINT", endpoint.URL)
+	t.Setenv("HF_TOKEN", "hf_secret")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var stderr lockedBuilder
+	ended := make(chan error, 1)
+	go func() {
+		ended <- run(ctx, []string{"llada", "pull", "some/tiny", "--to", t.TempDir()}, strings.NewReader(""), io.Discard, &stderr)
+	}()
+	require.Eventually(t, func() bool { return stderr.String() != "" }, 20*time.Second, time.Millisecond)
+	cancel()
+	assert.Equal(t, 4, exitCode(<-ended))
+	assert.Regexp(t, `^llada: some/tiny, main: not available: .*503 Service Unavailable.*; again in 2s\n`, stderr.String())
+	assert.NotContains(t, stderr.String(), "hf_secret")
+}
+
 func sizeOf(t *testing.T, path string) int64 {
 	t.Helper()
 	info, err := os.Stat(path)

@@ -31,6 +31,7 @@ type client struct {
 	wait     time.Duration
 	stall    time.Duration
 	sleep    func(ctx context.Context, d time.Duration) error
+	waiting  func(why error, d time.Duration) // nil is allowed
 }
 
 func newClient(o *Options) (*client, error) {
@@ -143,7 +144,11 @@ func (c *client) retry(ctx context.Context, do func() (int64, error)) error {
 			continue
 		}
 		wait := retryablehttp.DefaultBackoff(c.wait, maxBackoff, tries, again.resp)
-		if err := c.sleep(ctx, min(max(wait, 0), maxAsked)); err != nil {
+		wait = min(max(wait, 0), maxAsked)
+		if c.waiting != nil {
+			c.waiting(again.error, wait)
+		}
+		if err := c.sleep(ctx, wait); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -92,9 +93,14 @@ func TestPullRetryAfter(t *testing.T) {
 		waits = append(waits, d)
 		return nil
 	}
+	var told []string
+	o.Waiting = func(why error, d time.Duration) { told = append(told, fmt.Sprint(d, ": ", why)) }
 	_, err := Pull(t.Context(), o)
 	require.NoError(t, err)
 	assert.Equal(t, []time.Duration{7 * time.Second, maxAsked}, waits)
+	require.Len(t, told, 2)
+	assert.Regexp(t, `^7s: .*not available.*429 Too Many Requests`, told[0])
+	assert.Regexp(t, `^5m0s: .*503 Service Unavailable`, told[1])
 }
 
 func TestPullFails(t *testing.T) {

@@ -81,6 +81,10 @@ type Options struct {
 	// allowed. Calls do not overlap.
 	Progress func(stage Stage, done, total int64)
 
+	// Waiting is told why something is tried again, and after how long; nil is allowed.
+	// Every connection calls it, also while another does, or Progress is called.
+	Waiting func(why error, d time.Duration)
+
 	chunk int64                                            // bytes of a part; 0 is defaultChunk
 	stall time.Duration                                    // the longest wait for bytes; 0 is a minute
 	wait  time.Duration                                    // before the first retry; 0 is a second

@@ -75,6 +75,7 @@ func Pull(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	defer c.close()
+	c.waiting = o.Waiting
 	l, err := c.list(ctx, o.Revision)
 	if err != nil {
 		return nil, err
