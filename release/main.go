@@ -31,20 +31,28 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	opt := options{}
-	targets := flag.String("targets", strings.Join(allTargets, ","), "`LIST` of OS/ARCH")
-	flag.StringVar(&opt.Out, "out", "dist", "`DIR` for the files; one that is there must be empty")
-	flag.BoolVar(&opt.Dirty, "dirty", false, "build though the checkout has changes; the version says so")
-	flag.Parse()
-	opt.Targets = strings.Split(*targets, ",")
-	err := release(ctx, &opt)
-	if flag.NArg() > 0 {
-		err = fmt.Errorf("%q is one argument too many; see -help", flag.Arg(0))
-	}
-	if err != nil {
+	err := run(ctx, os.Args[1:])
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "release:", strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; "))
 		os.Exit(1)
 	}
+}
+
+// run makes what the arguments say.
+func run(ctx context.Context, args []string) error {
+	opt := options{}
+	flags := flag.NewFlagSet("release", flag.ContinueOnError)
+	targets := flags.String("targets", strings.Join(allTargets, ","), "`LIST` of OS/ARCH")
+	flags.StringVar(&opt.Out, "out", "dist", "`DIR` for the files; one that is there must be empty")
+	flags.BoolVar(&opt.Dirty, "dirty", false, "build though the checkout has changes; the version says so")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("%q is one argument too many; see -help", flags.Arg(0))
+	}
+	opt.Targets = strings.Split(*targets, ",")
+	return release(ctx, &opt)
 }
 
 // options of a release.

@@ -234,4 +234,8 @@ func TestRefused(t *testing.T) {
 	} {
 		assert.ErrorContains(t, release(t.Context(), &opt), want)
 	}
+	// Before minutes of work, not after.
+	out := filepath.Join(t.TempDir(), "out")
+	assert.ErrorContains(t, run(t.Context(), []string{"-out", out, "linux/amd64"}), `"linux/amd64" is one argument too many`)
+	assert.NoDirExists(t, out)
 }
