@@ -142,7 +142,8 @@ func (p *puller) all(ctx context.Context, chosen []remote) (err error) {
 		return err
 	}
 	if err := p.fetch(ctx, missing, need); err != nil {
-		return errors.Join(err, m.write(p.state))
+		_ = m.write(p.state) // what it would add is hashed by the next pull
+		return err
 	}
 	p.step("complete")
 	m.Complete = true
