@@ -53,7 +53,7 @@ type puller struct {
 	c      *client
 	commit string
 	state  string          // the folder
-	kept   map[string]bool // names of the files under way that this commit can use, whichever are chosen
+	kept   map[string]bool // names, without endings, of files under way that this commit has, whichever are chosen
 
 	mu       sync.Mutex
 	manifest *manifest
@@ -92,8 +92,7 @@ func Pull(ctx context.Context, o Options) (*Result, error) {
 	p := &puller{Options: o, c: c, commit: l.Commit, state: filepath.Join(o.Folder, stateFolder), kept: map[string]bool{}}
 	for _, f := range l.Files {
 		if r, err := f.check(); err == nil {
-			base := filepath.Base(partialBase(p.state, &r))
-			p.kept[base+partialEnd], p.kept[base+journalEnd] = true, true
+			p.kept[filepath.Base(partialBase(p.state, &r))] = true
 		}
 	}
 	if err := os.MkdirAll(p.state, 0o777); err != nil {
@@ -258,17 +257,25 @@ func (p *puller) again(n int64) {
 	p.total += n
 }
 
-// clear removes what no pull of this commit will take up: partial files of other revisions.
+// clear removes what no pull of this commit will take up: partial files of other revisions,
+// and what a kill left of one without the other.
 func (p *puller) clear() error {
 	entries, err := os.ReadDir(p.state)
 	if err != nil {
 		return err
 	}
+	there := map[string]bool{}
 	for _, e := range entries {
-		if end := filepath.Ext(e.Name()); (end == partialEnd || end == journalEnd) && !p.kept[e.Name()] {
-			if err := removeAll(filepath.Join(p.state, e.Name())); err != nil {
-				return err
-			}
+		there[e.Name()] = true
+	}
+	for name := range there {
+		end := filepath.Ext(name)
+		base := strings.TrimSuffix(name, end)
+		if end != partialEnd && end != journalEnd || p.kept[base] && there[base+partialEnd] && there[base+journalEnd] {
+			continue
+		}
+		if err := removeAll(filepath.Join(p.state, name)); err != nil {
+			return err
 		}
 	}
 	return nil
