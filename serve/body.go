@@ -32,7 +32,9 @@ func (s *Server) body(x *exchange, r *http.Request) (fieldSet, error) {
 	control := http.NewResponseController(x)
 	control.SetReadDeadline(time.Now().Add(s.bodyTimeout))
 	data, err := io.ReadAll(http.MaxBytesReader(x.ResponseWriter, r.Body, s.opt.MaxBody))
-	control.SetReadDeadline(time.Time{}) // else it would end the answer
+	if err == nil { // else what is left of the body would be waited for without end
+		control.SetReadDeadline(time.Time{}) // which would end the answer
+	}
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
