@@ -51,7 +51,8 @@ func (s *Server) authorize(r *http.Request) error {
 	if s.opt.Key == "" {
 		return nil
 	}
-	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	scheme, given, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	ok = ok && strings.EqualFold(scheme, "Bearer")
 	got, want := sha256.Sum256([]byte(strings.TrimSpace(given))), sha256.Sum256([]byte(s.opt.Key))
 	if subtle.ConstantTimeCompare(got[:], want[:]) == 1 && ok {
 		return nil

@@ -14,8 +14,9 @@ import (
 func TestKey(t *testing.T) {
 	s := playing(t, Options{Key: "secret"}, says)
 	for _, c := range []struct{ header, code string }{
-		{"", "missing_api_key"}, {"secret", "missing_api_key"}, {"Basic secret", "missing_api_key"},
-		{"Bearer ", "invalid_api_key"}, {"Bearer wrong", "invalid_api_key"}, {"Bearer secret2", "invalid_api_key"}, {"Bearer secret", ""},
+		{"", "missing_api_key"}, {"secret", "missing_api_key"}, {"Basic secret", "missing_api_key"}, {"Bearersecret", "missing_api_key"},
+		{"Bearer ", "invalid_api_key"}, {"Bearer wrong", "invalid_api_key"}, {"Bearer secret2", "invalid_api_key"}, {"Bearer Secret", "invalid_api_key"},
+		{"Bearer secret", ""}, {"bearer secret", ""}, {"BEARER  secret", ""},
 	} {
 		for _, path := range []string{"/v1/models", "/v1/models/tiny", "/v1/chat/completions", "/v1/completions", "/v1/other", "/metrics"} {
 			w := get(s, path, "Authorization", c.header)

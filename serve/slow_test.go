@@ -49,3 +49,20 @@ func TestBodyStalls(t *testing.T) {
 	assert.Equal(t, http.StatusBadRequest, r.StatusCode)
 	assert.True(t, r.Close, "the rest of the body is not the next request")
 }
+
+// A body that says that it is too large is not waited for.
+func TestBodyTooLargeAtOnce(t *testing.T) {
+	s := playing(t, Options{}, says)
+	web := httptest.NewServer(s)
+	defer web.Close()
+	c, err := net.Dial("tcp", web.Listener.Addr().String())
+	require.NoError(t, err)
+	defer c.Close()
+	fmt.Fprintf(c, "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99999999999\r\n\r\n{")
+	require.NoError(t, c.SetReadDeadline(time.Now().Add(10*time.Second)))
+	r, err := http.ReadResponse(bufio.NewReader(c), nil)
+	require.NoError(t, err)
+	defer r.Body.Close()
+	assert.Equal(t, http.StatusRequestEntityTooLarge, r.StatusCode)
+	assert.True(t, r.Close)
+}

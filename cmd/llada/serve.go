@@ -190,7 +190,7 @@ func (e *env) greet(c *cli.Context, at net.Addr, opt *serve.Options, m *runtime.
 			fmt.Fprintln(e.stderr, "llada: WARNING: without --api-key-file whoever reaches it may use it")
 		}
 	}
-	url := "http://" + at.String()
+	url := urlOf(at)
 	key := ""
 	if opt.Key != "" {
 		key = ` -H "Authorization: Bearer $(cat ` + quoted(c.String("api-key-file")) + `)"`
@@ -207,6 +207,15 @@ func (e *env) greet(c *cli.Context, at net.Addr, opt *serve.Options, m *runtime.
 	}
 	_, err = e.stdout.Write(append(line, '\n'))
 	return err
+}
+
+// urlOf returns where a client of this machine finds the server. An address that stands
+// for all of the machine's is none that could be asked for.
+func urlOf(at net.Addr) string {
+	if tcp, ok := at.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return fmt.Sprintf("http://localhost:%d", tcp.Port)
+	}
+	return "http://" + at.String()
 }
 
 // quoted returns a path as a shell takes it, also between double quotes.

@@ -122,7 +122,9 @@ func TestServeKey(t *testing.T) {
 func TestServeWarnings(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "key")
 	require.NoError(t, os.WriteFile(path, []byte("secret\n"), 0o644))
-	_, end := served(t, "--listen", "0.0.0.0:0", "--api-key-file", path)
+	at, end := served(t, "--listen", "0.0.0.0:0", "--api-key-file", path)
+	status, body := ask(t, "GET", at.URL+"/v1/models", "", "Authorization", "Bearer secret")
+	assert.Equal(t, http.StatusOK, status, "%s is where it is said to be: %s", at.URL, body)
 	o := end()
 	assert.NoError(t, o.err)
 	assert.Contains(t, o.stderr, "warning: other machines can reach")
