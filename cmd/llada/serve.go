@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	goruntime "runtime"
@@ -116,6 +117,12 @@ func (e *env) serveOptions(c *cli.Context) (opt serve.Options, engine serve.Engi
 		return opt, engine, usagef("--positions: %d is not between 1 and %d", c.Int("positions"), mostPositions)
 	case c.Duration("deadline") < 0:
 		return opt, engine, usagef("--deadline: %v is negative", c.Duration("deadline"))
+	}
+	for _, name := range c.StringSlice("host") {
+		// A colon is also in addresses of IPv6.
+		if _, err := netip.ParseAddr(name); err != nil && (name == "" || strings.ContainsAny(name, ":/[] ")) {
+			return opt, engine, usagef("--host: %.80q is not a name such as llm.example, without scheme and port", name)
+		}
 	}
 	for _, name := range []string{"listen", "name", "api-key-file", "prompt-cache"} {
 		if c.IsSet(name) && c.String(name) == "" {
