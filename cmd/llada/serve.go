@@ -91,12 +91,21 @@ func (e *env) serve(c *cli.Context) error {
 	}
 	defer cache.Close()
 	engine.PromptCache = cache
+	unused := e.cacheFolder(c, cache, nil) // now, since the end may be weeks away
 	if err := e.greet(c, l.Addr(), &opt, m); err != nil {
 		return err
 	}
 	err = serve.NewServer(serve.NewEngine(m, engine), opt).Serve(c.Context, l)
-	if err := cache.Stats().Err; err != nil && c.IsSet("prompt-cache") {
-		fmt.Fprintf(e.stderr, "llada: the prompt cache's folder was not used: %v\n", err)
+	e.cacheFolder(c, cache, unused)
+	return err
+}
+
+// cacheFolder warns if the folder of the prompt cache is not used, unless for the reason
+// that is known.
+func (e *env) cacheFolder(c *cli.Context, cache *runtime.PromptCache, known error) error {
+	err := cache.Stats().Err
+	if err != nil && known == nil && c.IsSet("prompt-cache") {
+		fmt.Fprintf(e.stderr, "llada: warning: the prompt cache's folder is not used: %v\n", err)
 	}
 	return err
 }

@@ -132,6 +132,11 @@ func TestServeWarnings(t *testing.T) {
 	assert.NotContains(t, o.stderr, "WARNING")
 	_, end = served(t, "--listen", ":0")
 	assert.Contains(t, end().stderr, "WARNING: without --api-key-file")
+	_, end = served(t, "--prompt-cache", path)
+	before, after, ok := strings.Cut(end().stderr, "is served at")
+	assert.True(t, ok)
+	assert.Contains(t, before, "warning: the prompt cache's folder is not used: ", "before it is served without")
+	assert.NotContains(t, after, "prompt cache", "once")
 }
 
 func TestServeErrors(t *testing.T) {
