@@ -34,7 +34,6 @@ var (
 type known struct {
 	body   map[string]any // of the request, without stream
 	text   string
-	tokens int
 	finish string
 }
 
@@ -166,7 +165,6 @@ type tally struct {
 	busy   int            // refusals with 429
 	whole  []time.Duration
 	first  []time.Duration // to the first text of streams
-	slots  []time.Duration
 	tokens int
 	wrong  []string
 }
