@@ -49,7 +49,7 @@ func openSource(ctx context.Context, dirty bool) (*source, error) {
 		return nil, fmt.Errorf("time of the commit: %w", err)
 	}
 	s.time = s.time.UTC()
-	tags, err := output(ctx, root, nil, "git", "tag", "--points-at", "HEAD", "--sort=-version:refname", "v[0-9]*")
+	tags, err := output(ctx, root, nil, "git", "-c", "versionsort.suffix=-", "tag", "--points-at", "HEAD", "--sort=-version:refname", "v[0-9]*")
 	if err != nil {
 		return nil, err
 	}
@@ -129,26 +129,42 @@ func (s *source) commonFiles(ctx context.Context, work string, built []program) 
 		}
 		files = append(files, file{name: made.name, data: []byte(text + "\n")})
 	}
-	pages, err := filepath.Glob(filepath.Join(s.root, "docs", "*.md"))
+	pages, err := pages(s.root)
 	if err != nil {
 		return nil, err
 	}
-	for _, path := range append(pages, filepath.Join(s.root, "README.md"), filepath.Join(s.root, "LICENSE")) {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return nil, err
-		}
-		name, err := filepath.Rel(s.root, path)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, file{name: filepath.ToSlash(name), data: data})
-	}
+	files = append(files, pages...)
 	licenses, err := s.licenses(ctx, built)
 	if err != nil {
 		return nil, err
 	}
 	return append(files, file{name: "LICENSES-THIRD-PARTY", data: licenses}), nil
+}
+
+// roomPages are those of single rooms that the pages for users link to.
+var roomPages = []string{"quant/README.md", "quant/RECIPES.md", "runtime/README.md"}
+
+// pages returns what archives have to read, with all that it links to.
+func pages(root string) (files []file, err error) {
+	paths, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range append([]string{"README.md", "LICENSE"}, roomPages...) {
+		paths = append(paths, filepath.Join(root, filepath.FromSlash(name)))
+	}
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		name, err := filepath.Rel(root, path)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, file{name: filepath.ToSlash(name), data: data})
+	}
+	return files, nil
 }
 
 // output runs a command in a folder, with more variables, and returns what it prints,

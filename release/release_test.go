@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"runtime/debug"
@@ -189,6 +190,22 @@ func TestLicenses(t *testing.T) {
 	assert.NotContains(t, b.String(), "README")
 }
 
+// TestPages: every page that a page in an archive links to is there as well.
+func TestPages(t *testing.T) {
+	files, err := pages("..")
+	require.NoError(t, err)
+	there := map[string]bool{}
+	for _, f := range files {
+		there[f.name] = true
+	}
+	require.True(t, there["LICENSE"])
+	for _, f := range files {
+		for _, link := range regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`).FindAllSubmatch(f.data, -1) {
+			assert.True(t, there[path.Join(path.Dir(f.name), string(link[1]))], "%s links to %s", f.name, link[1])
+		}
+	}
+}
+
 // TestSource looks at a checkout of one file.
 func TestSource(t *testing.T) {
 	if _, err := exec.LookPath("git"); err != nil {
@@ -217,6 +234,11 @@ func TestSource(t *testing.T) {
 	s, err = openSource(t.Context(), false)
 	require.NoError(t, err)
 	assert.Equal(t, "0.10.0-rc.1", s.version, "the newest")
+	git("tag", "v0.10.0")
+	s, err = openSource(t.Context(), false)
+	require.NoError(t, err)
+	assert.Equal(t, "0.10.0", s.version, "the release, not the candidate that it was")
+	git("tag", "-d", "v0.10.0")
 	require.NoError(t, os.WriteFile("new", nil, 0o600))
 	_, err = openSource(t.Context(), false)
 	require.ErrorIs(t, err, errDirty)

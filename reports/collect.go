@@ -96,6 +96,9 @@ func (c *collector) file(name string) {
 	case kind == "trace":
 		add(c, &c.Traces, name, ReadTrace, (*Trace).missing)
 	case lines:
+		if err := c.begins(name); err != nil && strings.HasSuffix(name, ".gz") {
+			c.problem(name, "it cannot be unpacked: "+err.Error())
+		}
 		if path.Base(name) == SamplesFile && !c.beside(name, ResultsFile) {
 			c.problem(name, "the evaluation has not ended: "+ResultsFile+" is not beside it")
 		}
@@ -184,6 +187,15 @@ func (c *collector) read(name string, read func(io.Reader) error) error {
 	err = read(m)
 	c.left -= left - m.left
 	return err
+}
+
+// begins returns an error if not even a byte can be had of a file. Of what does not begin
+// nobody can tell whether it was a result.
+func (c *collector) begins(name string) error {
+	return c.read(name, func(r io.Reader) error {
+		_, err := io.ReadFull(r, make([]byte, 1))
+		return err
+	})
 }
 
 var errTooLarge = errors.New("it is too large for a report, alone or with the results before it")

@@ -109,7 +109,7 @@ func TestCollectKinds(t *testing.T) {
 		"nothing": {nil, []string{}, []string{}},
 		"no results": {map[string]string{
 			"a.json": "", "b.json": "[1]", "c.json": `{"bench":{"x":1},"eval":"1","kld":null}`, "d.json": `{"a":1`, "e.json": "\x1f\x8b\x00", "f.txt": bench,
-			"g.json": `{"comparison":1,"eval":1}`, "h.jsonl": `{"bench":1}` + "\n", "i.jsonl.gz": "\x1f\x8b", "j.jsonl": "", "tokenizer.json": `{"model":{"trace":1}}`,
+			"g.json": `{"comparison":1,"eval":1}`, "h.jsonl": `{"bench":1}` + "\n", "i.jsonl.gz": packed(t, `{"task_id":"HumanEval/0"}`), "j.jsonl": "", "tokenizer.json": `{"model":{"trace":1}}`,
 			".git/b.json": bench, "x/results.json": "{}",
 		}, []string{}, []string{}},
 		"sorted keys":  {map[string]string{"a.json": `{"all":{},"by_mask_share":[],"kld":1}`}, []string{"kld a.json"}, []string{}},
@@ -118,7 +118,7 @@ func TestCollectKinds(t *testing.T) {
 			[]string{"kld 1/2/3/4/5/6/7/8/a.json"}, []string{"1/2/3/4/5/6/7/8/9: it is more than 8 folders deep, and left out"}},
 		"damaged": {map[string]string{
 			"a.json": bench[:len(bench)/2], "b.json": `{"sweep":2,"cells":1}`, "c.json": `{"kld":0}`, "d.json": `{"conversion":-1}`,
-			"e.json": `{"verification":1,"faults":1}`, "f.jsonl": `{"trace":9}` + "\n", "g.jsonl": lines[0] + "x\n", "z.json": `{"kld":1}`,
+			"e.json": `{"verification":1,"faults":1}`, "f.jsonl": `{"trace":9}` + "\n", "g.jsonl": lines[0] + "x\n", "h.jsonl.gz": "\x1f\x8b", "z.json": `{"kld":1}`,
 		}, []string{"kld z.json"}, []string{
 			"a.json: no bench result: unexpected end of JSON input",
 			"b.json: no result of a sweep: it has version 2, and this program reads up to 1: use a newer one",
@@ -127,6 +127,7 @@ func TestCollectKinds(t *testing.T) {
 			"e.json: no result of verify: faults is 1, and 0 findings are some",
 			"f.jsonl: no trace: line 1: version 9 is not between 1 and 1",
 			"g.jsonl: no trace: line 2: invalid character 'x' looking for beginning of value",
+			"h.jsonl.gz: it cannot be unpacked: unexpected EOF",
 		}},
 		"traces": {map[string]string{
 			"a.jsonl.gz": packed(t, trace), "b.jsonl": lines[0] + lines[1], "c.jsonl": lines[0], "d.jsonl": trace[:len(trace)-5], "e.json": trace,

@@ -61,6 +61,22 @@ func TestApproximationsOfNothing(t *testing.T) {
 	}
 }
 
+// TestDelayedWithoutMaskedLogits: what decided positions would have changes nothing, also
+// in steps that do not compute all of them.
+func TestDelayedWithoutMaskedLogits(t *testing.T) {
+	m := load(t, golden(t)[0].Dir, gguf.Q8_0)
+	prompt := window(rand.New(rand.NewPCG(33, 1)), m, 40, 0)
+	for _, delayed := range []int{2, 3, 8, 100} {
+		o := m.Defaults()
+		o.GenLength, o.Threshold, o.Delayed = 100, 0.4, delayed
+		_, want := alone(t, m, prompt, o)
+		o.Without.MaskedLogits = true
+		_, got := alone(t, m, prompt, o)
+		require.Equal(t, want.IDs, got.IDs)
+		require.Equal(t, want.StepsPerBlock, got.StepsPerBlock)
+	}
+}
+
 // TestCoreset holds the vote against the rule, said once more in other words, and
 // counts the experts of real passes.
 func TestCoreset(t *testing.T) {

@@ -158,6 +158,10 @@ func (q *Sequence) next(budget int) (p Part, ok bool) {
 		if p.Pos == q.at && q.opt.Delayed > 0 && q.step%q.opt.Delayed != 0 {
 			q.delay()
 			p.Rows = q.some
+			if q.opt.Without.MaskedLogits { // there are none of what is not computed
+				q.want = append(q.want[:0], q.some...)
+				p.Want = q.want
+			}
 		}
 		p.Coreset = q.opt.Coreset
 		if p.Pos == q.at && q.at > 0 && q.step > 0 && q.opt.KVKeep > 0 {

@@ -29,14 +29,21 @@ func (s *Server) body(x *exchange, r *http.Request) (fieldSet, error) {
 	if err != nil || kind != "application/json" {
 		return nil, refused(http.StatusUnsupportedMediaType, "", "the content type must be application/json")
 	}
+	tooLarge := refused(http.StatusRequestEntityTooLarge, "", "the body has more than %d bytes", s.opt.MaxBody)
+	if r.ContentLength > s.opt.MaxBody { // before it is sent, if the client asks
+		x.Header().Set("Connection", "close")
+		return nil, tooLarge
+	}
 	control := http.NewResponseController(x)
 	control.SetReadDeadline(time.Now().Add(s.bodyTimeout))
 	data, err := io.ReadAll(http.MaxBytesReader(x.ResponseWriter, r.Body, s.opt.MaxBody))
-	control.SetReadDeadline(time.Time{}) // else it would end the answer
+	if err == nil { // else what is left of the body would be waited for without end
+		control.SetReadDeadline(time.Time{}) // which would end the answer
+	}
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
-		return nil, refused(http.StatusRequestEntityTooLarge, "", "the body has more than %d bytes", s.opt.MaxBody)
+		return nil, tooLarge
 	case err != nil:
 		return nil, refused(http.StatusBadRequest, "", "the body could not be read: it ended early, or took too long")
 	}

@@ -12,9 +12,9 @@ type exchange struct {
 	http.ResponseWriter
 	route   string
 	started time.Time
-	status  int   // 0 until something is written
-	err     error // that the answer ended with
-	timeout time.Duration
+	status  int           // 0 until something is written
+	err     error         // that the answer ended with
+	timeout time.Duration // for what is written at a time
 
 	// Of a request that reached the engine.
 	prompt int           // tokens
@@ -59,6 +59,8 @@ func (x *exchange) json(status int, v any) error {
 	}
 	x.Header().Set("Content-Type", "application/json")
 	x.Header().Set("Cache-Control", "no-store")
+	// The time of the client begins now, whatever it took until there is something to write.
+	http.NewResponseController(x).SetWriteDeadline(time.Now().Add(x.timeout))
 	x.WriteHeader(status)
 	x.Write(b.Bytes()) // who does not take it has gone
 	return nil

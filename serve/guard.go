@@ -38,11 +38,13 @@ func (s *Server) knownHost(r *http.Request) bool {
 		host = name
 	}
 	host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
+	if slices.ContainsFunc(s.opt.Hosts, func(name string) bool { return strings.EqualFold(name, host) }) {
+		return true
+	}
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return addr.Unmap().IsLoopback()
 	}
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") ||
-		slices.ContainsFunc(s.opt.Hosts, func(name string) bool { return strings.EqualFold(name, host) })
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
 // authorize compares the request's key with the server's, in a time that tells nothing
@@ -51,7 +53,8 @@ func (s *Server) authorize(r *http.Request) error {
 	if s.opt.Key == "" {
 		return nil
 	}
-	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	scheme, given, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	ok = ok && strings.EqualFold(scheme, "Bearer")
 	got, want := sha256.Sum256([]byte(strings.TrimSpace(given))), sha256.Sum256([]byte(s.opt.Key))
 	if subtle.ConstantTimeCompare(got[:], want[:]) == 1 && ok {
 		return nil

@@ -14,8 +14,9 @@ import (
 func TestKey(t *testing.T) {
 	s := playing(t, Options{Key: "secret"}, says)
 	for _, c := range []struct{ header, code string }{
-		{"", "missing_api_key"}, {"secret", "missing_api_key"}, {"Basic secret", "missing_api_key"},
-		{"Bearer ", "invalid_api_key"}, {"Bearer wrong", "invalid_api_key"}, {"Bearer secret2", "invalid_api_key"}, {"Bearer secret", ""},
+		{"", "missing_api_key"}, {"secret", "missing_api_key"}, {"Basic secret", "missing_api_key"}, {"Bearersecret", "missing_api_key"},
+		{"Bearer ", "invalid_api_key"}, {"Bearer wrong", "invalid_api_key"}, {"Bearer secret2", "invalid_api_key"}, {"Bearer Secret", "invalid_api_key"},
+		{"Bearer secret", ""}, {"bearer secret", ""}, {"BEARER  secret", ""},
 	} {
 		for _, path := range []string{"/v1/models", "/v1/models/tiny", "/v1/chat/completions", "/v1/completions", "/v1/other", "/metrics"} {
 			w := get(s, path, "Authorization", c.header)
@@ -34,11 +35,11 @@ func TestKey(t *testing.T) {
 
 // Names that mean this machine by somebody else's doing are refused.
 func TestHost(t *testing.T) {
-	s := playing(t, Options{Hosts: []string{"llm.example"}}, says)
+	s := playing(t, Options{Hosts: []string{"llm.example", "192.168.1.3", "fd00::3"}}, says)
 	for host, known := range map[string]bool{
 		"localhost": true, "localhost:8080": true, "LOCALHOST:1": true, "a.localhost": true, "localhost.": true,
 		"127.0.0.1": true, "127.0.0.1:8080": true, "127.1.2.3:1": true, "[::1]:8080": true, "::1": true, "[::ffff:127.0.0.1]:80": true,
-		"llm.example": true, "LLM.example:443": true,
+		"llm.example": true, "LLM.example:443": true, "192.168.1.3:443": true, "[fd00::3]:443": true,
 		"": false, "evil.example": false, "evil.example:8080": false, "192.168.1.2:8080": false, "localhost.evil.example": false,
 		"notlocalhost": false, "evil.llm.example": false, "[::2]:1": false,
 	} {

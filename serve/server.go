@@ -19,8 +19,8 @@ type Options struct {
 	Deadline time.Duration // of an answer from its request on; 0: none
 	Log      *slog.Logger  // of requests, without their contents; nil: none
 
-	// Hosts are names that requests over loopback may be for, beside localhost: those of
-	// a proxy on this machine.
+	// Hosts are names or addresses, without ports, that requests over loopback may be for,
+	// beside localhost: those of a proxy on this machine.
 	Hosts []string
 }
 

@@ -32,6 +32,7 @@ func (e *env) pullCommand() *cli.Command {
 			&cli.StringSliceFlag{Name: "exclude", Usage: "leave out files like `GLOB`; repeatable"},
 			&cli.IntFlag{Name: "parallel", Value: hub.DefaultParallel, Usage: fmt.Sprintf("`N` connections, at most %d", hub.MaxParallel)},
 			&cli.BoolFlag{Name: "verify", Usage: "hash the files that are there, also if that was done before"},
+			&cli.BoolFlag{Name: "replace", Usage: "replace files that are there though no pull of REPO brought them, or they were changed since"},
 			&cli.BoolFlag{Name: "json", Usage: "print the commit and the files as JSON"},
 		},
 		Action: e.pull,
@@ -44,7 +45,7 @@ func (e *env) pull(c *cli.Context) error {
 	}
 	o := hub.Options{
 		Repo: c.Args().First(), Revision: c.String("revision"), Folder: hub.FolderOf(c.Args().First()),
-		Include: c.StringSlice("include"), Exclude: c.StringSlice("exclude"), Parallel: c.Int("parallel"), Verify: c.Bool("verify"),
+		Include: c.StringSlice("include"), Exclude: c.StringSlice("exclude"), Parallel: c.Int("parallel"), Verify: c.Bool("verify"), Replace: c.Bool("replace"),
 	}
 	if c.IsSet("to") {
 		if err := needFlags(c, "to"); err != nil {

@@ -108,6 +108,23 @@ func TestPullWaits(t *testing.T) {
 	assert.NotContains(t, stderr.String(), "hf_secret")
 }
 
+// TestPullReplace: a file of the user's is lost only when that is asked for.
+func TestPullReplace(t *testing.T) {
+	serveHub(t, models.tinyDir)
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.Mkdir("tiny", 0o777))
+	mine := filepath.Join("tiny", "config.json")
+	require.NoError(t, os.WriteFile(mine, []byte("mine"), 0o666))
+	o := llada(t, "pull some/tiny")
+	assert.Equal(t, 2, o.code)
+	assert.ErrorContains(t, o.err, mine+" is there")
+	assert.ErrorContains(t, o.err, "--replace")
+	assert.Equal(t, []string{".llada-pull", "config.json"}, files(t, "tiny"))
+	assert.EqualValues(t, 4, sizeOf(t, mine))
+	done(t, "pull some/tiny --replace")
+	assert.Equal(t, digest(t, filepath.Join(models.tinyDir, "config.json")), digest(t, mine))
+}
+
 func sizeOf(t *testing.T, path string) int64 {
 	t.Helper()
 	info, err := os.Stat(path)

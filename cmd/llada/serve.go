@@ -6,11 +6,11 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	goruntime "runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -91,12 +91,21 @@ func (e *env) serve(c *cli.Context) error {
 	}
 	defer cache.Close()
 	engine.PromptCache = cache
+	unused := e.cacheFolder(c, cache, nil) // now, since the end may be weeks away
 	if err := e.greet(c, l.Addr(), &opt, m); err != nil {
 		return err
 	}
 	err = serve.NewServer(serve.NewEngine(m, engine), opt).Serve(c.Context, l)
-	if err := cache.Stats().Err; err != nil && c.IsSet("prompt-cache") {
-		fmt.Fprintf(e.stderr, "llada: the prompt cache's folder was not used: %v\n", err)
+	e.cacheFolder(c, cache, unused)
+	return err
+}
+
+// cacheFolder warns if the folder of the prompt cache is not used, unless for the reason
+// that is known.
+func (e *env) cacheFolder(c *cli.Context, cache *runtime.PromptCache, known error) error {
+	err := cache.Stats().Err
+	if err != nil && known == nil && c.IsSet("prompt-cache") {
+		fmt.Fprintf(e.stderr, "llada: warning: the prompt cache's folder is not used: %v\n", err)
 	}
 	return err
 }
@@ -117,6 +126,12 @@ func (e *env) serveOptions(c *cli.Context) (opt serve.Options, engine serve.Engi
 		return opt, engine, usagef("--positions: %d is not between 1 and %d", c.Int("positions"), mostPositions)
 	case c.Duration("deadline") < 0:
 		return opt, engine, usagef("--deadline: %v is negative", c.Duration("deadline"))
+	}
+	for _, name := range c.StringSlice("host") {
+		// A colon is also in addresses of IPv6.
+		if _, err := netip.ParseAddr(name); err != nil && (name == "" || strings.ContainsAny(name, ":/[] ")) {
+			return opt, engine, usagef("--host: %.80q is not a name such as llm.example, without scheme and port", name)
+		}
 	}
 	for _, name := range []string{"listen", "name", "api-key-file", "prompt-cache"} {
 		if c.IsSet(name) && c.String(name) == "" {
@@ -191,7 +206,7 @@ func (e *env) greet(c *cli.Context, at net.Addr, opt *serve.Options, m *runtime.
 			fmt.Fprintln(e.stderr, "llada: WARNING: without --api-key-file whoever reaches it may use it")
 		}
 	}
-	url := "http://" + reachable(at)
+	url := urlOf(at)
 	key := ""
 	if opt.Key != "" {
 		key = ` -H "Authorization: Bearer $(cat ` + quoted(c.String("api-key-file")) + `)"`
@@ -210,18 +225,13 @@ func (e *env) greet(c *cli.Context, at net.Addr, opt *serve.Options, m *runtime.
 	return err
 }
 
-// reachable is an address as this machine's programs can ask for it: a browser does not
-// everywhere take the one that stands for all of them.
-func reachable(at net.Addr) string {
-	tcp, ok := at.(*net.TCPAddr)
-	if !ok || !tcp.IP.IsUnspecified() {
-		return at.String()
+// urlOf returns where a client of this machine finds the server. An address that stands
+// for all of the machine's is none that could be asked for.
+func urlOf(at net.Addr) string {
+	if tcp, ok := at.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return fmt.Sprintf("http://localhost:%d", tcp.Port)
 	}
-	host := "localhost"
-	if tcp.IP.To4() != nil { // only of IPv4
-		host = "127.0.0.1"
-	}
-	return net.JoinHostPort(host, strconv.Itoa(tcp.Port))
+	return "http://" + at.String()
 }
 
 // quoted returns a path as a shell takes it, also between double quotes.

@@ -123,17 +123,20 @@ func TestServeWarnings(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "key")
 	require.NoError(t, os.WriteFile(path, []byte("secret\n"), 0o644))
 	at, end := served(t, "--listen", "0.0.0.0:0", "--api-key-file", path)
-	assert.Regexp(t, `^http://(localhost|127\.0\.0\.1):\d+$`, at.URL, "which a browser can open")
-	status, body := ask(t, "GET", at.URL+"/health", "")
-	assert.Equal(t, http.StatusOK, status, body)
+	status, body := ask(t, "GET", at.URL+"/v1/models", "", "Authorization", "Bearer secret")
+	assert.Equal(t, http.StatusOK, status, "%s is where it is said to be: %s", at.URL, body)
 	o := end()
 	assert.NoError(t, o.err)
 	assert.Contains(t, o.stderr, "warning: other machines can reach")
 	assert.Contains(t, o.stderr, "can be read by others (mode 0644)")
 	assert.NotContains(t, o.stderr, "WARNING")
-	at, end = served(t, "--listen", ":0")
-	assert.Regexp(t, `^http://(localhost|127\.0\.0\.1):\d+$`, at.URL)
+	_, end = served(t, "--listen", ":0")
 	assert.Contains(t, end().stderr, "WARNING: without --api-key-file")
+	_, end = served(t, "--prompt-cache", path)
+	before, after, ok := strings.Cut(end().stderr, "is served at")
+	assert.True(t, ok)
+	assert.Contains(t, before, "warning: the prompt cache's folder is not used: ", "before it is served without")
+	assert.NotContains(t, after, "prompt cache", "once")
 }
 
 func TestServeErrors(t *testing.T) {
@@ -146,25 +149,29 @@ func TestServeErrors(t *testing.T) {
 		code    int
 		message string
 	}{
-		"":                                     {2, "flag --model is missing"},
-		"--model x y":                          {2, "one too many"},
-		"--model x --listen 8080":              {2, "not an address such as"},
-		"--model x --listen ":                  {2, "--listen is empty"},
-		"--model x --batch 0":                  {2, "--batch: 0 is not between"},
-		"--model x --queue 0":                  {2, "--queue: 0 is not between"},
-		"--model x --positions 0":              {2, "--positions: 0 is not between"},
-		"--model x --deadline -1s":             {2, "--deadline: -1s is negative"},
-		"--model x --max-body 0":               {2, "--max-body"},
-		"--model x --max-body 2GiB":            {2, "--max-body: 2.00 GiB is more than 1.00 GiB"},
-		"--model x --name ":                    {2, "--name is empty"},
-		"--model x --api-key-file missing":     {3, "missing"},
-		"--model x --api-key-file DIR/empty":   {1, "is empty: write a key"},
-		"--model x --api-key-file DIR/lines":   {1, "more than one word"},
-		"--model x --api-key-file DIR/umlaut":  {1, "more than one word of ASCII"},
-		"--model x --api-key-file DIR/long":    {1, "more than 4096 bytes"},
-		"--model missing --listen 127.0.0.1:0": {3, "missing"},
-		"--model x --listen " + at.Address:     {1, "--listen: "},
-		"--model NARROW --listen 127.0.0.1:0":  {2, "has no vocabulary"},
+		"":                                          {2, "flag --model is missing"},
+		"--model x y":                               {2, "one too many"},
+		"--model x --listen 8080":                   {2, "not an address such as"},
+		"--model x --listen ":                       {2, "--listen is empty"},
+		"--model x --batch 0":                       {2, "--batch: 0 is not between"},
+		"--model x --queue 0":                       {2, "--queue: 0 is not between"},
+		"--model x --positions 0":                   {2, "--positions: 0 is not between"},
+		"--model x --deadline -1s":                  {2, "--deadline: -1s is negative"},
+		"--model x --max-body 0":                    {2, "--max-body"},
+		"--model x --max-body 2GiB":                 {2, "--max-body: 2.00 GiB is more than 1.00 GiB"},
+		"--model x --host ":                         {2, "--host: \"\" is not a name"},
+		"--model x --host llm.example:443":          {2, "--host: \"llm.example:443\" is not a name"},
+		"--model x --host https://llm.example":      {2, "without scheme and port"},
+		"--model x --host ::1 --host a.b --queue 0": {2, "--queue: 0"},
+		"--model x --name ":                         {2, "--name is empty"},
+		"--model x --api-key-file missing":          {3, "missing"},
+		"--model x --api-key-file DIR/empty":        {1, "is empty: write a key"},
+		"--model x --api-key-file DIR/lines":        {1, "more than one word"},
+		"--model x --api-key-file DIR/umlaut":       {1, "more than one word of ASCII"},
+		"--model x --api-key-file DIR/long":         {1, "more than 4096 bytes"},
+		"--model missing --listen 127.0.0.1:0":      {3, "missing"},
+		"--model x --listen " + at.Address:          {1, "--listen: "},
+		"--model NARROW --listen 127.0.0.1:0":       {2, "has no vocabulary"},
 	} {
 		args := []string{"serve"}
 		for _, word := range strings.Split(flags, " ") {

@@ -17,6 +17,7 @@ import (
 const (
 	maxRetries   = 5                // in a row without progress
 	maxRedirects = 8                // of one request
+	maxSaid      = 200              // bytes of what a server says, in errors
 	progressed   = 64 << 10         // bytes that make a try one with progress
 	maxBackoff   = 30 * time.Second // between tries, when the server asks for nothing
 	maxAsked     = 5 * time.Minute  // whatever it asks for
@@ -28,6 +29,7 @@ type client struct {
 	endpoint string // without a slash at its end
 	repo     string
 	token    bool // there is one, and it is sent
+	secret   Token
 	wait     time.Duration
 	stall    time.Duration
 	sleep    func(ctx context.Context, d time.Duration) error
@@ -57,7 +59,7 @@ func newClient(o *Options) (*client, error) {
 	}
 	return &client{
 		http: &http.Client{Transport: g, CheckRedirect: checkRedirect}, endpoint: endpoint.String(), repo: o.Repo,
-		token: g.token != "", wait: o.wait, stall: o.stall, sleep: o.sleep,
+		token: g.token != "", secret: g.token, wait: o.wait, stall: o.stall, sleep: o.sleep,
 	}, nil
 }
 
@@ -172,14 +174,33 @@ func (c *client) do(req *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("%s: %w: %w", c.repo, ErrHub, err)
 	}
 	// Not wrapped: a time limit of the network is no interrupt.
-	failed := fmt.Errorf("%s: %w: %s does not answer: %v", c.repo, ErrUnavailable, req.URL.Host, err)
+	failed := fmt.Errorf("%s: %w: %s does not answer: %s", c.repo, ErrUnavailable, req.URL.Host, c.clean(err.Error()))
 	if again {
 		return nil, transient{error: failed}
 	}
 	return nil, failed
 }
 
-// patient reads a body, and closes it when nothing comes for too long.
+// clean returns what a server said, or an error that may show it, such that it can be printed:
+// not long, and without the token, which some servers echo.
+func (c *client) clean(text string) string {
+	if c.secret != "" {
+		text = strings.ReplaceAll(text, string(c.secret), c.secret.String())
+	}
+	if len(text) > maxSaid {
+		text = strings.ToValidUTF8(text[:maxSaid], "") + "…"
+	}
+	return text
+}
+
+// status returns what the number of a status means. The server's own words are not shown: a
+// proxy for finding faults may put there what it was sent.
+func status(resp *http.Response) string {
+	return strings.TrimSpace(fmt.Sprintf("%d %s", resp.StatusCode, http.StatusText(resp.StatusCode)))
+}
+
+// patient reads a body, and closes it when nothing comes for too long. What is done between
+// two reads, as waiting for a slow disk, does not count.
 type patient struct {
 	body  io.ReadCloser
 	limit time.Duration
@@ -187,15 +208,17 @@ type patient struct {
 }
 
 func newPatient(body io.ReadCloser, limit time.Duration) *patient {
-	return &patient{body, limit, time.AfterFunc(limit, func() { body.Close() })}
+	p := &patient{body, limit, time.AfterFunc(limit, func() { body.Close() })}
+	p.timer.Stop()
+	return p
 }
 
 func (p *patient) Read(b []byte) (int, error) {
+	p.timer.Reset(p.limit)
 	n, err := p.body.Read(b)
 	if !p.timer.Stop() && err != nil {
 		err = fmt.Errorf("nothing came for %v", p.limit)
 	}
-	p.timer.Reset(p.limit)
 	return n, err
 }
 
@@ -264,7 +287,7 @@ func (c *client) refused(resp *http.Response, what string) error {
 	why := ""
 	switch code := resp.Header.Get("X-Error-Code"); {
 	case resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusRequestTimeout || resp.StatusCode >= 500:
-		err := fmt.Errorf("%s, %s: %w: the server says %.60q", c.repo, what, ErrUnavailable, resp.Status)
+		err := fmt.Errorf("%s, %s: %w: the server says %s", c.repo, what, ErrUnavailable, status(resp))
 		return transient{error: err, resp: resp}
 	case code == "GatedRepo" && c.token:
 		why = "it is gated: accept its licence at " + c.endpoint + "/" + c.repo + " with the account of the token"
@@ -285,7 +308,7 @@ func (c *client) refused(resp *http.Response, what string) error {
 	case resp.StatusCode == http.StatusNotFound:
 		why = "there is no such repository or revision, or it is private and needs a token: set HF_TOKEN"
 	default:
-		why = fmt.Sprintf("the server says %.60q", resp.Status)
+		why = "the server says " + status(resp)
 	}
 	return fmt.Errorf("%s, %s: %w (%d): %s", c.repo, what, ErrUnavailable, resp.StatusCode, why)
 }

@@ -35,7 +35,7 @@ func TestRefused(t *testing.T) {
 		{"t", 404, "", "or the token may not see it"},
 		{"t", 404, "RevisionNotFound", "--revision names a branch, tag or commit"},
 		{"", 418, "", "418 I'm a teapot"},
-		{"", 503, "", `the server says "503 Service Unavailable", after 6 tries`},
+		{"", 503, "", `the server says 503 Service Unavailable, after 6 tries`},
 	} {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			assert.Equal(t, "/api/models/owner/x/revision/refs%2Fpr%2F1", r.URL.EscapedPath())

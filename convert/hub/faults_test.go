@@ -141,7 +141,7 @@ func TestPullFails(t *testing.T) {
 		"smaller, no ranges": {[]answer{plain}, size(+1), ErrUnavailable, "the server sent 1 bytes too few, after 6 tries"},
 		"other blob":         {nil, field("blobId", strings.Repeat("0", 40)), ErrDigest, "config.json: not the file that the hub lists: it came twice with a wrong gitblob"},
 		"always torn":        {[]answer{torn(10, whole)}, nil, ErrUnavailable, "after 6 tries"},
-		"always expired":     {[]answer{says(403)}, nil, ErrUnavailable, `redirects to says "403 Forbidden", after 6 tries`},
+		"always expired":     {[]answer{says(403)}, nil, ErrUnavailable, `redirects to says 403 Forbidden, after 6 tries`},
 		"always throttled":   {[]answer{says(429)}, nil, ErrUnavailable, "429 Too Many Requests"},
 		"always wrong range": {[]answer{says(206, "Content-Range", "bytes 5-4/3")}, nil, nil, ""},
 		"endless redirects":  {[]answer{endless}, nil, ErrHub, "too often"},

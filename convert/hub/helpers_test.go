@@ -202,9 +202,11 @@ func (l *limited) Write(p []byte) (int, error) {
 }
 
 // options pull the fake hub's files without waiting anywhere.
-func (h *fakeHub) options(dir string) Options {
+func (h *fakeHub) options(dir string) Options { return optionsFor(dir, h.endpoint.URL) }
+
+func optionsFor(dir, endpoint string) Options {
 	return Options{
-		Repo: testRepo, Folder: dir, Endpoint: h.endpoint.URL, Token: testToken, chunk: testChunk, wait: time.Nanosecond,
+		Repo: testRepo, Folder: dir, Endpoint: endpoint, Token: testToken, chunk: testChunk, wait: time.Nanosecond,
 		stall: time.Minute, sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 	}
 }

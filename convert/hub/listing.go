@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"path"
@@ -11,6 +12,7 @@ import (
 
 const (
 	maxListing  = 32 << 20  // bytes of the hub's answer
+	maxListed   = 200_000   // files of a repository
 	maxSelected = 10_000    // files of a pull
 	maxSize     = 1 << 40   // bytes of a file
 	maxTotal    = 1 << 44   // bytes of a pull
@@ -59,8 +61,8 @@ var (
 // parseListing reads the hub's information of a model.
 func parseListing(data []byte) (*listing, error) {
 	var info struct {
-		SHA      string   `json:"sha"`
-		Siblings []listed `json:"siblings"`
+		SHA      string          `json:"sha"`
+		Siblings json.RawMessage `json:"siblings"`
 	}
 	if err := json.Unmarshal(data, &info); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrHub, err)
@@ -68,7 +70,25 @@ func parseListing(data []byte) (*listing, error) {
 	if !commitForm.MatchString(info.SHA) {
 		return nil, fmt.Errorf("%w: it names no commit", ErrHub)
 	}
-	return &listing{info.SHA, info.Siblings}, nil
+	l := &listing{Commit: info.SHA}
+	if len(info.Siblings) == 0 || string(info.Siblings) == "null" {
+		return l, nil
+	}
+	in := json.NewDecoder(bytes.NewReader(info.Siblings))
+	if begin, err := in.Token(); err != nil || begin != json.Delim('[') {
+		return nil, fmt.Errorf("%w: its files are no list", ErrHub)
+	}
+	for in.More() {
+		if len(l.Files) == maxListed { // many more small ones fit into the answer than into memory
+			return nil, fmt.Errorf("%w: it lists more than %d files", ErrHub, maxListed)
+		}
+		var f listed
+		if err := in.Decode(&f); err != nil {
+			return nil, fmt.Errorf("%w: %v", ErrHub, err)
+		}
+		l.Files = append(l.Files, f)
+	}
+	return l, nil
 }
 
 // DefaultFiles are the globs of the files of a checkpoint, for the folder itself and not those

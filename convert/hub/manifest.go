@@ -60,7 +60,11 @@ func (m *manifest) write(state string) error {
 		return err
 	}
 	name := filepath.Join(state, manifestFile)
-	f, err := os.Create(name + partialEnd) // nobody else is here
+	// Nobody else is here: what has the name is left over, or a link to somewhere else.
+	if err := removeAll(name + partialEnd); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(name+partialEnd, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -43,12 +44,17 @@ func checkName(name string) error {
 			return bad("begins or ends with a space, or ends with a dot")
 		case reserved(part):
 			return bad("is a device's on Windows")
+		case i < len(parts)-1 && shortName.MatchString(part):
+			return bad("may be short for another folder's on Windows")
 		case strings.EqualFold(part, ".git") || i == 0 && folded(part) == stateFolder:
 			return bad("is not for files of a checkpoint")
 		}
 	}
 	return nil
 }
+
+// shortName matches how Windows may call a folder beside its name, as GIT~1 for .git.
+var shortName = regexp.MustCompile(`~[0-9]+(\.|$)`)
 
 // hidden says whether a character does not show what it does.
 func hidden(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) }

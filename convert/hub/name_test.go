@@ -12,7 +12,7 @@ import (
 func TestCheckName(t *testing.T) {
 	for _, name := range []string{
 		"config.json", "a/b/c.safetensors", ".gitattributes", "model-00001-of-00002.safetensors", "with space", "ünï/漢字.txt",
-		"COM10", "console", "a..b", "..a", "sub/.llada-pull", strings.Repeat("x", maxPart), "100%.txt", "a#b",
+		"COM10", "console", "a..b", "..a", "a~1", "a~b/c", "sub/.llada-pull", strings.Repeat("x", maxPart), "100%.txt", "a#b",
 	} {
 		assert.NoError(t, checkName(name), "%q", name)
 	}
@@ -20,7 +20,7 @@ func TestCheckName(t *testing.T) {
 		"", ".", "..", "/", "/etc/passwd", "a//b", "a/", "../x", "a/../x", "./x", "a/./x", `a\b`, `..\x`, "C:", "C:/x", "C:x", `\\host\x`,
 		"a\x00b", "a\nb", "a\x1b[2Jb", "a\u202eb", "a\u200bb", "\xff", "a.", "a ", " a", "a./b", "x*", "x?", "x|y", "<x>", `"x"`,
 		"CON", "con", "nul.txt", "a/aux.safetensors", "COM1", "lpt9.x", "COM¹", "conin$", "NUL .txt",
-		".git", ".git/hooks/post-checkout", "a/.GIT/config", ".llada-pull", ".LLADA-pull/pull.json",
+		".git", ".git/hooks/post-checkout", "a/.GIT/config", ".llada-pull", ".LLADA-pull/pull.json", "GIT~1/config", "LLADA-~1/pull.json", "a/x~12.y/b",
 		strings.Repeat("x", maxPart+1), strings.Repeat("x/", maxDepth) + "x", strings.Repeat(strings.Repeat("x", 100)+"/", 6) + "x",
 	} {
 		assert.ErrorIs(t, checkName(name), ErrHub, "%q", name)

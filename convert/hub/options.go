@@ -73,6 +73,7 @@ type Options struct {
 
 	Parallel int  // connections; 0 is DefaultParallel
 	Verify   bool // hash what is there, also if that was done before and it has not changed since
+	Replace  bool // also files that no pull of the repository brought, or that were changed since
 
 	Endpoint string // of the hub; empty is DefaultEndpoint
 	Token    Token  // empty for none

@@ -43,6 +43,9 @@ func partialDone(state string, f *remote) (done spans, valid int) {
 	if info, err := os.Lstat(base + partialEnd); err != nil || !info.Mode().IsRegular() || info.Size() != f.Size {
 		return nil, 0
 	}
+	if info, err := os.Lstat(base + journalEnd); err != nil || !info.Mode().IsRegular() {
+		return nil, 0
+	}
 	data, err := readSmall(base+journalEnd, maxJournal)
 	if err != nil {
 		return nil, 0

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -51,12 +52,14 @@ type puller struct {
 	Options
 	c      *client
 	commit string
-	state  string // the folder
+	state  string          // the folder
+	kept   map[string]bool // names, without endings, of files under way that this commit has, whichever are chosen
 
 	mu       sync.Mutex
 	manifest *manifest
-	files    []File // of the result
-	done     int64  // bytes of a stage
+	written  time.Time // the manifest
+	files    []File    // of the result
+	done     int64     // bytes of a stage
 	total    int64
 }
 
@@ -87,7 +90,12 @@ func Pull(ctx context.Context, o Options) (*Result, error) {
 	if len(chosen) == 0 {
 		return nil, fmt.Errorf("%s at %s: %w: none of its %d files is asked for; --include can say which", o.Repo, o.Revision, ErrUnavailable, len(l.Files))
 	}
-	p := &puller{Options: o, c: c, commit: l.Commit, state: filepath.Join(o.Folder, stateFolder)}
+	p := &puller{Options: o, c: c, commit: l.Commit, state: filepath.Join(o.Folder, stateFolder), kept: map[string]bool{}}
+	for _, f := range l.Files {
+		if r, err := f.check(); err == nil {
+			p.kept[filepath.Base(partialBase(p.state, &r))] = true
+		}
+	}
 	if err := os.MkdirAll(p.state, 0o777); err != nil {
 		return nil, err
 	}
@@ -121,7 +129,12 @@ func (p *puller) all(ctx context.Context, chosen []remote) (err error) {
 		need += missing[i].Size - done.bytes()
 	}
 	if err := disk.CheckSpace(p.Folder, uint64(need)); err != nil {
-		return err
+		if err := p.clear(); err != nil {
+			return err
+		}
+		if err := disk.CheckSpace(p.Folder, uint64(need)); err != nil {
+			return err
+		}
 	}
 	m := p.manifest
 	m.Repo, m.Commit, m.Complete = p.Repo, p.commit, len(missing) == 0
@@ -129,6 +142,7 @@ func (p *puller) all(ctx context.Context, chosen []remote) (err error) {
 		return err
 	}
 	if err := p.fetch(ctx, missing, need); err != nil {
+		_ = m.write(p.state) // what it would add is hashed by the next pull
 		return err
 	}
 	p.step("complete")
@@ -137,60 +151,6 @@ func (p *puller) all(ctx context.Context, chosen []remote) (err error) {
 		return err
 	}
 	return p.clear()
-}
-
-// look returns which files are not there.
-func (p *puller) look(ctx context.Context, chosen []remote) (missing []remote, err error) {
-	var hash []remote
-	for _, f := range chosen {
-		info, err := os.Stat(p.path(&f))
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			missing = append(missing, f)
-			continue
-		case err != nil:
-			return nil, err
-		case !info.Mode().IsRegular():
-			return nil, fmt.Errorf("%s is there and not a file; move it away", p.path(&f))
-		}
-		s, known := p.manifest.find(f.Name).sums(info)
-		switch {
-		case known && s.of(&f) && !p.Verify:
-			p.have(&f, s, info, Present)
-		case info.Size() != f.Size || known && (f.SHA256 != "" || s.Blob != "") && !p.Verify: // another is known to be there
-			missing = append(missing, f)
-		default:
-			hash = append(hash, f)
-		}
-	}
-	p.begin(hash)
-	for _, f := range hash {
-		s, info, err := p.hash(ctx, &f)
-		if err != nil {
-			return nil, err
-		}
-		if s.of(&f) {
-			p.have(&f, s, info, Present)
-		} else {
-			missing = append(missing, f)
-		}
-	}
-	return missing, nil
-}
-
-// hash returns the digests of a file that is there.
-func (p *puller) hash(ctx context.Context, f *remote) (sums, fs.FileInfo, error) {
-	file, err := os.Open(p.path(f))
-	if err != nil {
-		return sums{}, nil, err
-	}
-	defer file.Close()
-	info, err := file.Stat() // before it is read
-	if err != nil {
-		return sums{}, nil, err
-	}
-	s, err := sum(ctx, file, f, func(n int64) { p.moved(Checking, n) })
-	return s, info, err
 }
 
 // fetch brings files, some at a time.
@@ -263,6 +223,11 @@ func (p *puller) finish(part *partial, s sums) error {
 	p.have(part.want, s, info, Fetched)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if part.want.Size < p.chunk && time.Since(p.written).Abs() < time.Second {
+		return nil // of thousands of small files, each would have it written anew
+	}
+	p.written = time.Now()
+	p.step("manifest")
 	return p.manifest.write(p.state)
 }
 
@@ -274,14 +239,6 @@ func (p *puller) have(f *remote, s sums, info fs.FileInfo, state State) {
 	defer p.mu.Unlock()
 	p.files = append(p.files, File{f.Name, f.Size, s.SHA256, s.Blob, state})
 	p.manifest.put(entry{f.Name, f.Size, s.SHA256, s.Blob, info.ModTime(), p.Repo, p.commit})
-}
-
-// begin starts the count of bytes to check.
-func (p *puller) begin(files []remote) {
-	p.done, p.total = 0, 0
-	for _, f := range files {
-		p.total += f.Size
-	}
 }
 
 // moved counts bytes of a stage.
@@ -301,17 +258,25 @@ func (p *puller) again(n int64) {
 	p.total += n
 }
 
-// clear removes what no pull will take up: partial files of other revisions.
+// clear removes what no pull of this commit will take up: partial files of other revisions,
+// and what a kill left of one without the other.
 func (p *puller) clear() error {
 	entries, err := os.ReadDir(p.state)
 	if err != nil {
 		return err
 	}
+	there := map[string]bool{}
 	for _, e := range entries {
-		if end := filepath.Ext(e.Name()); end == partialEnd || end == journalEnd {
-			if err := removeAll(filepath.Join(p.state, e.Name())); err != nil {
-				return err
-			}
+		there[e.Name()] = true
+	}
+	for name := range there {
+		end := filepath.Ext(name)
+		base := strings.TrimSuffix(name, end)
+		if end != partialEnd && end != journalEnd || p.kept[base] && there[base+partialEnd] && there[base+journalEnd] {
+			continue
+		}
+		if err := removeAll(filepath.Join(p.state, name)); err != nil {
+			return err
 		}
 	}
 	return nil

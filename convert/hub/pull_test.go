@@ -68,13 +68,15 @@ func TestPull(t *testing.T) {
 }
 
 // TestPullThere: files that somebody else put there are used if they are right, and replaced
-// if they are not; --verify finds what a time does not show.
+// only by who asks for it if they are not; --verify finds what a time does not show.
 func TestPullThere(t *testing.T) {
 	h := newHub(t)
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, large), h.files[large], 0o666))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"model_type": "TINY"}`), 0o666))
-	result, err := Pull(t.Context(), h.options(dir))
+	o := h.options(dir)
+	o.Replace = true
+	result, err := Pull(t.Context(), o)
 	require.NoError(t, err)
 	h.pulled(dir, result)
 	assert.NotContains(t, states(result), large)
@@ -87,7 +89,7 @@ func TestPullThere(t *testing.T) {
 	bad[77] ^= 1
 	require.NoError(t, os.WriteFile(path, bad, 0o666))
 	require.NoError(t, os.Chtimes(path, info.ModTime(), info.ModTime()))
-	o := h.options(dir)
+	o = h.options(dir)
 	o.Verify = true
 	result, err = Pull(t.Context(), o)
 	require.NoError(t, err)

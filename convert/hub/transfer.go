@@ -138,7 +138,7 @@ func (t *transfer) forget(direct string) {
 // to before that.
 func (t *transfer) check(resp *http.Response, at, to int64, ranged, elsewhere bool) error {
 	if coding := resp.Header.Get("Content-Encoding"); coding != "" && coding != "identity" && resp.StatusCode/100 == 2 {
-		return t.problem(fmt.Sprintf("the server packs it, as %.20q", coding))
+		return t.problem(fmt.Sprintf("the server packs it, as %.20q", t.c.clean(coding)))
 	}
 	switch resp.StatusCode {
 	case http.StatusOK:
@@ -157,7 +157,7 @@ func (t *transfer) check(resp *http.Response, at, to int64, ranged, elsewhere bo
 			return t.lie(total)
 		}
 		if n < 2 || !ranged || first != at || last < first || last >= to || resp.ContentLength >= 0 && resp.ContentLength != last-first+1 {
-			return transient{error: t.problem(fmt.Sprintf("the server sent the range %.60q, and bytes %d-%d were asked for", said, at, to-1)), resp: resp}
+			return transient{error: t.problem(fmt.Sprintf("the server sent the range %.60q, and bytes %d-%d were asked for", t.c.clean(said), at, to-1)), resp: resp}
 		}
 		return nil
 	case http.StatusRequestedRangeNotSatisfiable:
@@ -167,7 +167,7 @@ func (t *transfer) check(resp *http.Response, at, to int64, ranged, elsewhere bo
 		// Signed addresses are valid for a while. A repository that has another name now is
 		// elsewhere too, but of the hub.
 		if elsewhere && resp.StatusCode/100 == 4 && resp.Header.Get("X-Error-Code") == "" {
-			err := fmt.Errorf("%s: %w: the server that the hub redirects to says %.60q", t.file.Name, ErrUnavailable, resp.Status)
+			err := fmt.Errorf("%s: %w: the server that the hub redirects to says %s", t.file.Name, ErrUnavailable, status(resp))
 			return transient{error: err, resp: resp, now: true}
 		}
 	}
