@@ -35,8 +35,9 @@ func onUsageError(c *cli.Context, err error, _ bool) error {
 }
 
 // ofEnvironment are errors of the system that no other file or setting would be free of: a full
-// disk or quota, a file system that is read-only, a file where a folder should be.
-var ofEnvironment = []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.ENOTDIR}
+// disk or quota, a file system that is read-only, a file where a folder should be, an address
+// that another program listens at.
+var ofEnvironment = []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.ENOTDIR, syscall.EADDRINUSE, syscall.EADDRNOTAVAIL}
 
 // exitCode returns the program's exit code for what run returned.
 func exitCode(err error) int {

@@ -170,7 +170,7 @@ func TestServeErrors(t *testing.T) {
 		"--model x --api-key-file DIR/umlaut":       {1, "more than one word of ASCII"},
 		"--model x --api-key-file DIR/long":         {1, "more than 4096 bytes"},
 		"--model missing --listen 127.0.0.1:0":      {3, "missing"},
-		"--model x --listen " + at.Address:          {1, "--listen: "},
+		"--model x --listen " + at.Address:          {3, "--listen: "},
 		"--model NARROW --listen 127.0.0.1:0":       {2, "has no vocabulary"},
 	} {
 		args := []string{"serve"}
