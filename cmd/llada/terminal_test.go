@@ -44,7 +44,7 @@ func TestResultsAtTerminal(t *testing.T) {
 		left string
 	}{
 		"compare": {"compare", []string{a, b}, []string{"task", "pairs", "difference"}, "same text"},
-		"bench":   {"bench --synthetic tiny --layers 2 --type q8_0 -r 1 --tests step,gen32", nil, []string{"model", "test", "t/s", "ms/forward"}, "backend"},
+		"bench":   {"bench --synthetic tiny --layers 2 --type q8_0 -r 1 --tests step,gen32", nil, []string{"model", "test", "ms/forward"}, "backend"}, // t/s: where the intervals leave room
 		"sweep":   {"sweep --gen-length 32 -r 1 --grid threshold=0.5,0.9 --model " + models.tiny, []string{"--data", prompts}, []string{"threshold", "t/s", "same tokens"}, "forwards"},
 	} {
 		t.Run(name, func(t *testing.T) {
