@@ -39,10 +39,16 @@ func (s *Server) completionQuery(o fieldSet) (*query, error) {
 	return q, takeRest(o, s.model, q)
 }
 
-// takePrompt reads a text, a list of one text, or a list of token ids.
+// takePrompt reads a text or a list of token ids, or a list of one of these.
 func (s *Server) takePrompt(o fieldSet) ([]int32, error) {
 	const name = "prompt"
-	var texts []string
+	var prompts []json.RawMessage
+	if json.Unmarshal(o[name], &prompts) == nil && len(prompts) > 0 && (prompts[0][0] == '"' || prompts[0][0] == '[') {
+		if len(prompts) > 1 {
+			return nil, badRequest(name, "prompt has %d prompts: send a request for each", len(prompts))
+		}
+		o[name] = prompts[0]
+	}
 	var text string
 	raw := o[name]
 	switch {
@@ -50,16 +56,10 @@ func (s *Server) takePrompt(o fieldSet) ([]int32, error) {
 		return nil, badRequest(name, "prompt is missing")
 	case json.Unmarshal(raw, &text) == nil:
 		delete(o, name)
-	case json.Unmarshal(raw, &texts) == nil && len(texts) > 0:
-		if len(texts) > 1 {
-			return nil, badRequest(name, "prompt has %d texts: send a request for each", len(texts))
-		}
-		text = texts[0]
-		delete(o, name)
 	default:
 		var ids []int32
 		if _, err := takeIDs(o, name, &ids); err != nil {
-			return nil, badRequest(name, "prompt must be a string, a list of one, or a list of token ids, not %s", kindOf(raw))
+			return nil, badRequest(name, "prompt must be a string, a list of token ids, or a list of one of these, not %s", kindOf(raw))
 		}
 		if err := s.model.CheckIDs(ids); err != nil {
 			return nil, badRequest(name, "prompt: %v", err)

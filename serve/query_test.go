@@ -281,8 +281,12 @@ func TestPrompt(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []int32{1, 2}, q.Prompt)
 	assert.Equal(t, []string{"x"}, q.Stop)
+	q, err = parse(`{"prompt":[ [1,2] ]}`)
+	require.NoError(t, err)
+	assert.Equal(t, []int32{1, 2}, q.Prompt, "as programs send that ask for several at a time")
 	for prompt, want := range map[string]string{
-		`null`: "missing", `""`: "empty", `[]`: "empty", `[null]`: "empty", `["a","b"]`: "2 texts", `[1,null]`: "token ids", `[[1]]`: "token ids", `{}`: "token ids", `7`: "token ids",
+		`null`: "missing", `""`: "empty", `[]`: "empty", `[null]`: "token ids", `[""]`: "empty", `[[]]`: "empty", `["a","b"]`: "2 prompts", `[[1],[2]]`: "2 prompts",
+		`[1,null]`: "token ids", `[["a"]]`: "token ids", `[[[1]]]`: "token ids", `{}`: "token ids", `7`: "token ids",
 		`[-1]`: "outside the vocabulary", `[99999]`: "outside the vocabulary", `[99999999999]`: "token ids", `"<|mask|>"`: "template",
 	} {
 		_, err := parse(`{"prompt":` + prompt + `}`)
