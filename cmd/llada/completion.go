@@ -37,7 +37,7 @@ func (e *env) completionCommand() *cli.Command {
 }
 
 func (e *env) completion(c *cli.Context) error {
-	if err := arguments(c, 1, strings.Join(shells(), ", ")); err != nil {
+	if err := arguments(c, 1, "SHELL ("+strings.Join(shells(), ", ")+")"); err != nil {
 		return err
 	}
 	shell := c.Args().First()

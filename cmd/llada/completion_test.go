@@ -132,7 +132,7 @@ func TestCompletionKnowsEverything(t *testing.T) {
 		assert.NotContains(t, script, "<no value>")
 	}
 	for line, want := range map[string]string{
-		"completion":          "bash, fish, zsh is missing",
+		"completion":          "SHELL (bash, fish, zsh) is missing",
 		"completion csh":      `"csh" is not one of bash, fish, zsh`,
 		"completion bash zsh": `"zsh" is one too many`,
 	} {
