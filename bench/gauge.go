@@ -215,8 +215,12 @@ func (g *gauge) matrix(k productKey) (*gaugedMatrix, error) {
 		}
 		bank = packed
 	}
-	rows := max(8, g.part/row/8*8)
-	m := &gaugedMatrix{Matrix: kernels.Matrix{Type: k.typ, Rows: rows, Cols: k.cols, Packed: k.packed}}
+	tile := kernels.TileRows()
+	rows := max(tile, g.part/row/tile*tile)
+	m := &gaugedMatrix{Matrix: kernels.Matrix{Type: k.typ, Rows: rows, Cols: k.cols}}
+	if k.packed {
+		m.Packed = tile
+	}
 	if k.large {
 		if m.memory, err = mmap.Memory(rows * row); err != nil {
 			return nil, err

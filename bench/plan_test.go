@@ -91,7 +91,7 @@ func TestPlanMemory(t *testing.T) {
 		var copies uint64
 		for _, matrices := range m.Matrices() {
 			for _, matrix := range matrices {
-				if matrix.Packed {
+				if matrix.Packed > 0 {
 					copies += uint64(len(matrix.Data)+63) / 64 * 64
 				}
 			}

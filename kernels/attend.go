@@ -42,7 +42,7 @@ const (
 // keys and values have the same shape and type: F32, F16 or Q8_0. Calls may run at
 // the same time, with a scratch each.
 func Attend(dst []float32, a *Activations, rows []int32, keys, values *Matrix, n int, s *AttendScratch) {
-	if (keys.Type != F32 && keys.Type != F16 && keys.Type != Q8_0) || keys.Type != values.Type || keys.Cols != values.Cols || a.Cols != keys.Cols || keys.Packed || values.Packed ||
+	if (keys.Type != F32 && keys.Type != F16 && keys.Type != Q8_0) || keys.Type != values.Type || keys.Cols != values.Cols || a.Cols != keys.Cols || keys.Packed > 0 || values.Packed > 0 ||
 		n <= 0 || n > min(keys.Rows, values.Rows) {
 		panic(fmt.Sprintf("kernels: attention of queries of %d to %d positions of %d × %d and %d × %d, types %d and %d", a.Cols, n,
 			keys.Rows, keys.Cols, values.Rows, values.Cols, uint32(keys.Type), uint32(values.Type)))

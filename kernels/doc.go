@@ -6,7 +6,7 @@
 //
 // Every slice is row major. A matrix has Rows output features and Cols input
 // features; its rows lie one after the other in the block layout of its [Type], or
-// packed, interleaved by eights ([Matrix.Pack]). Activations are float32: n rows of
+// packed, which is interleaved ([Matrix.Pack]). Activations are float32: n rows of
 // Cols values, without gaps.
 //
 // # Products

@@ -12,7 +12,7 @@ import (
 func assembly(name string) implementation {
 	return implementation{
 		name: name,
-		tiles: map[Type]*[4]tileFunc{
+		tiles: map[Type][]tileFunc{
 			Q4_0:   {tileQ4_0x1, tileQ4_0x2, tileQ4_0x3, tileQ4_0x4},
 			Q4_1:   {tileQ4_1x1, tileQ4_1x2, tileQ4_1x3, tileQ4_1x4},
 			Q5_0:   {tileQ5_0x1, tileQ5_0x2, tileQ5_0x3, tileQ5_0x4},
@@ -28,6 +28,7 @@ func assembly(name string) implementation {
 			F16:  {dotsF16x1, dotsF16x2, dotsF16x3, dotsF16x4},
 			BF16: {dotsBF16x1, dotsBF16x2, dotsBF16x3, dotsBF16x4},
 		},
+		tileRows:   8,
 		interleave: interleaveFast,
 		quantize:   quantizeFast,
 		attend:     attendFast,
@@ -56,13 +57,16 @@ func assembly(name string) implementation {
 // The functions in assembly take pointers and whole vectors. Those below take slices,
 // and deal with what is left over.
 
-func interleaveFast(dst, src []byte, blocks int, p *packing) {
+// interleaveFast moves eight rows at a time to their places in the tile.
+func interleaveFast(dst, src []byte, blocks, tileRows int, p *packing) {
 	if blocks == 0 {
 		return
 	}
 	row := blocks * p.size
 	dst, src = dst[:tileRows*row], src[:tileRows*row]
-	interleave(&dst[0], &src[0], row, blocks, p.size, p.halfAt, p.halfs, p.dwordAt, p.dwords/4, p.dwords%4)
+	for r := 0; r < tileRows; r += 8 {
+		interleave(&dst[0], &src[r*row], row, blocks, tileRows, r, p.size, p.halfAt, p.halfs, p.dwordAt, p.dwords/4, p.dwords%4)
+	}
 }
 
 func quantizeFast(dst []block, src []float32) {

@@ -14,14 +14,13 @@ import (
 type implementation struct {
 	name string
 
-	// tiles and dots have, by type, products with one to four rows of activations;
+	// tiles and dots have, by type, products with one row of activations, two and so on;
 	// where there are none, the plain way is the only one.
-	tiles map[Type]*[4]tileFunc
+	tiles map[Type][]tileFunc
 	dots  map[Type]*[4]dotsFunc
 
-	together int // tiles that a tileFunc multiplies at a time, if not one
-
-	interleave func(dst, src []byte, blocks int, p *packing)
+	tileRows   int // how many rows a tile has: a multiple of 8
+	interleave func(dst, src []byte, blocks, tileRows int, p *packing)
 	quantize   func(dst []block, src []float32)
 
 	attend func(dst []float32, a *Activations, rows []int32, keys, values *Matrix, n int, s *AttendScratch)
@@ -45,14 +44,14 @@ type implementation struct {
 	lineCodes  func(x *SubBlocks, id, m *[8]float64, hi float64, codes *[blockLen][8]int8)
 }
 
-// A tileFunc multiplies tiles of eight packed rows with rows of activations, of
-// which x0 to x3 are the first codes:
+// A tileFunc multiplies tiles of n packed rows with rows of activations, to whose first
+// codes the pointers at x lead:
 //
-//	dst[r·stride+8·t+i] = Σ_b w[t, b, i] · xr[b]    for t < tiles, i < 8
+//	dst[r·stride+n·t+i] = Σ_b w[t, b, i] · x[r, b]    for t < tiles, i < n
 //
 // stride counts bytes, and blocks those of the weights' format; both counts are
 // positive.
-type tileFunc func(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
+type tileFunc func(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
 
 // A dotsFunc is Dot of n rows of weights, row bytes apart, with rows of activations:
 //
@@ -63,6 +62,7 @@ type dotsFunc func(dst *float32, stride int, w *byte, row int, x0, x1, x2, x3 *f
 
 var plain = implementation{
 	name:       "plain",
+	tileRows:   8,
 	interleave: interleavePlain,
 	quantize:   quantizePlain,
 	attend:     attendPlain,

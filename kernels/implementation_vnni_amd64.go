@@ -16,14 +16,14 @@ var avx512vnni = withVNNI(avx2)
 
 func withVNNI(m implementation) implementation {
 	m.name = "avx512vnni"
-	m.together = 2
-	m.tiles = map[Type]*[4]tileFunc{
-		Q4_0:   {tileQ4_0x1VNNI, tileQ4_0x2VNNI, tileQ4_0x3VNNI, tileQ4_0x4VNNI},
-		Q4_1:   {tileQ4_1x1VNNI, tileQ4_1x2VNNI, tileQ4_1x3VNNI, tileQ4_1x4VNNI},
+	m.tileRows = 32
+	m.tiles = map[Type][]tileFunc{
+		Q4_0:   {tileQ4_0x1VNNI, tileQ4_0x2VNNI, tileQ4_0x3VNNI, tileQ4_0x4VNNI, tileQ4_0x5VNNI, tileQ4_0x6VNNI},
+		Q4_1:   {tileQ4_1x1VNNI, tileQ4_1x2VNNI, tileQ4_1x3VNNI, tileQ4_1x4VNNI, tileQ4_1x5VNNI, tileQ4_1x6VNNI},
 		Q5_0:   {tileQ5_0x1VNNI, tileQ5_0x2VNNI, tileQ5_0x3VNNI, tileQ5_0x4VNNI},
 		Q5_1:   {tileQ5_1x1VNNI, tileQ5_1x2VNNI, tileQ5_1x3VNNI, tileQ5_1x4VNNI},
-		Q8_0:   {tileQ8_0x1VNNI, tileQ8_0x2VNNI, tileQ8_0x3VNNI, tileQ8_0x4VNNI},
-		IQ4_NL: {tileIQ4_NLx1VNNI, tileIQ4_NLx2VNNI, tileIQ4_NLx3VNNI, tileIQ4_NLx4VNNI},
+		Q8_0:   {tileQ8_0x1VNNI, tileQ8_0x2VNNI, tileQ8_0x3VNNI, tileQ8_0x4VNNI, tileQ8_0x5VNNI, tileQ8_0x6VNNI},
+		IQ4_NL: {tileIQ4_NLx1VNNI, tileIQ4_NLx2VNNI, tileIQ4_NLx3VNNI, tileIQ4_NLx4VNNI, tileIQ4_NLx5VNNI, tileIQ4_NLx6VNNI},
 		Q4_K:   {tileQ4_Kx1VNNI, tileQ4_Kx2VNNI, tileQ4_Kx3VNNI, tileQ4_Kx4VNNI},
 		Q5_K:   {tileQ5_Kx1VNNI, tileQ5_Kx2VNNI, tileQ5_Kx3VNNI, tileQ5_Kx4VNNI},
 		Q6_K:   {tileQ6_Kx1VNNI, tileQ6_Kx2VNNI, tileQ6_Kx3VNNI, tileQ6_Kx4VNNI},

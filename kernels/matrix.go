@@ -12,7 +12,7 @@ type Matrix struct {
 	Rows   int    // output features
 	Cols   int    // input features
 	Data   []byte // Rows rows of RowBytes(Cols) bytes
-	Packed bool   // rows are interleaved by eights, see Pack
+	Packed int    // how many rows are interleaved, see Pack; none if zero
 }
 
 // NewMatrix checks that data holds exactly rows × cols weights of layout t, in the
@@ -28,7 +28,8 @@ func NewMatrix(t Type, rows, cols int, data []byte) (Matrix, error) {
 	return Matrix{Type: t, Rows: rows, Cols: cols, Data: data}, nil
 }
 
-// NewPackedMatrix is NewMatrix for data that [Matrix.Pack] has written.
+// NewPackedMatrix is NewMatrix for data that [Matrix.Pack] has written, while the
+// implementation in use was the one that is now.
 func NewPackedMatrix(t Type, rows, cols int, data []byte) (Matrix, error) {
 	m, err := NewMatrix(t, rows, cols, data)
 	if err != nil {
@@ -37,7 +38,7 @@ func NewPackedMatrix(t Type, rows, cols int, data []byte) (Matrix, error) {
 	if !t.Packs() {
 		return Matrix{}, fmt.Errorf("kernels: rows of type %d cannot be packed", uint32(t))
 	}
-	m.Packed = true
+	m.Packed = active.tileRows
 	return m, nil
 }
 
@@ -85,7 +86,7 @@ func (m *Matrix) SetRow(i int, x []float32) {
 	row := len(m.Data) / m.Rows
 	dst, x := m.Data[i*row:(i+1)*row], x[:m.Cols]
 	switch {
-	case m.Packed:
+	case m.Packed > 0:
 		panic("kernels: a row of a packed matrix cannot be written")
 	case m.Type == F32:
 		for k, v := range x {

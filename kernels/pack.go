@@ -4,23 +4,20 @@ import "fmt"
 
 // Packed rows. A product with one row of weights ends, for every block, in a sum
 // across the lanes of a vector, which costs more than the products in it. So the
-// rows are interleaved by eights: a vector has lanes for each of eight rows, their
-// sums stay apart, and one conversion and one multiplication serve all eight.
+// rows are interleaved: a vector has a lane for each of several rows, their sums
+// stay apart, and one conversion and one multiplication serve them all.
 //
-// A tile is eight rows. Their blocks at one place take together the bytes that
-// they took apart:
+// A tile is as many rows as the implementation in use wants. Their blocks at one place
+// take together the bytes that they took apart:
 //
-//	halfs   each half float of the format: 8 of them, one a row
-//	dwords  each 4 bytes of the rest: 8 times 4 bytes, one a row
+//	halfs   each half float of the format: one of each row
+//	dwords  each 4 bytes of the rest: 4 bytes of each row
 //
 // with the order within a row kept, but for the fifth bits of Q5_0, Q5_1 and Q5_K.
 // Those become 4 bytes for 32 weights, where weight 4·g+j has bit g of byte j, so
 // that one shift brings the bits of four weights to their places.
 //
 // Rows beyond the last whole tile stay as they are.
-
-// tileRows is how many rows a tile has.
-const tileRows = 8
 
 // A packing says where the parts of a block are.
 type packing struct {
@@ -48,16 +45,20 @@ var packings = map[Type]*packing{
 // Packs reports whether rows of the layout can be packed.
 func (t Type) Packs() bool { return packings[t] != nil }
 
+// TileRows returns how many rows [Matrix.Pack] interleaves for the implementation in
+// use: 8, or 32 with AVX-512.
+func TileRows() int { return active.tileRows }
+
 // Pack writes rows lo to hi of m, packed, to their places in dst, which is as
 // long as m.Data and may be m.Data itself. Its matrix is then had from
-// [NewPackedMatrix]. lo is a multiple of 8, and so is hi unless it is Rows; disjoint
-// ranges may be packed at the same time.
+// [NewPackedMatrix]. lo is a multiple of [TileRows], and so is hi unless it is Rows;
+// disjoint ranges may be packed at the same time.
 func (m *Matrix) Pack(dst []byte, lo, hi int) error {
-	p := packings[m.Type]
+	p, tileRows := packings[m.Type], active.tileRows
 	switch {
 	case p == nil:
 		return fmt.Errorf("kernels: rows of type %d cannot be packed", uint32(m.Type))
-	case m.Packed:
+	case m.Packed > 0:
 		return fmt.Errorf("kernels: the matrix is packed already")
 	case len(dst) != len(m.Data):
 		return fmt.Errorf("kernels: %d bytes packed do not go into %d", len(m.Data), len(dst))
@@ -78,22 +79,22 @@ func (m *Matrix) Pack(dst []byte, lo, hi int) error {
 			copy(copied, from)
 			from = copied
 		}
-		p.interleave(to, from, row/p.size)
+		p.interleave(to, from, row/p.size, tileRows)
 	}
 	copy(dst[lo*row:hi*row], m.Data[lo*row:])
 	return nil
 }
 
 // interleave packs one tile of rows of the given number of blocks.
-func (p *packing) interleave(dst, src []byte, blocks int) {
-	active.interleave(dst, src, blocks, p)
+func (p *packing) interleave(dst, src []byte, blocks, tileRows int) {
+	active.interleave(dst, src, blocks, tileRows, p)
 	if p.fifths > 0 {
-		p.spreadFifths(dst, blocks)
+		p.spreadFifths(dst, blocks, tileRows)
 	}
 }
 
 // interleavePlain moves the halfs and dwords of a tile.
-func interleavePlain(dst, src []byte, blocks int, p *packing) {
+func interleavePlain(dst, src []byte, blocks, tileRows int, p *packing) {
 	row := blocks * p.size
 	for b := range blocks {
 		for r := range tileRows {
@@ -111,16 +112,16 @@ func interleavePlain(dst, src []byte, blocks int, p *packing) {
 }
 
 // fifth returns the fifth bits of one block of one row in a packed tile.
-func (p *packing) fifth(tile []byte, b, r, i int) []byte {
+func (p *packing) fifth(tile []byte, tileRows, b, r, i int) []byte {
 	return tile[(b*p.size+2*p.halfs+4*(p.fifthAt+i))*tileRows+4*r:][:4]
 }
 
 // spreadFifths puts the interleaved fifth bits in the order of packed rows.
-func (p *packing) spreadFifths(tile []byte, blocks int) {
+func (p *packing) spreadFifths(tile []byte, blocks, tileRows int) {
 	for b := range blocks {
 		for r := range tileRows {
 			if p.fifths == 1 { // bit i is weight i's
-				d := p.fifth(tile, b, r, 0)
+				d := p.fifth(tile, tileRows, b, r, 0)
 				le.PutUint32(d, spread(le.Uint32(d)))
 				continue
 			}
@@ -129,11 +130,11 @@ func (p *packing) spreadFifths(tile []byte, blocks int) {
 			for j := range 4 {
 				var x uint64
 				for g := range 8 {
-					x |= uint64(p.fifth(tile, b, r, g)[j]) << (8 * g)
+					x |= uint64(p.fifth(tile, tileRows, b, r, g)[j]) << (8 * g)
 				}
 				x = transpose(x)
 				for g := range 8 {
-					p.fifth(tile, b, r, g)[j] = byte(x >> (8 * g))
+					p.fifth(tile, tileRows, b, r, g)[j] = byte(x >> (8 * g))
 				}
 			}
 		}
@@ -171,7 +172,7 @@ func transpose(x uint64) uint64 {
 }
 
 // unpack writes block b of row r of a packed tile to dst as it was.
-func (p *packing) unpack(dst, tile []byte, b, r int) {
+func (p *packing) unpack(dst, tile []byte, tileRows, b, r int) {
 	in := tile[b*p.size*tileRows:][:p.size*tileRows]
 	for i := range p.halfs {
 		copy(dst[p.halfAt+2*i:][:2], in[(i*tileRows+r)*2:])

@@ -4,8 +4,8 @@
 
 package kernels
 
-// interleave is interleavePlain of rows that are row bytes long, with quads·4 + singles dwords, at
-// least one half float and one block.
+// interleave is interleavePlain of eight rows that are row bytes long, first and those behind it of a tile,
+// with quads·4 + singles dwords, at least one half float and one block.
 //
 //go:noescape
-func interleave(dst *byte, src *byte, row int, blocks int, size int, halfAt int, halfs int, dwordAt int, quads int, singles int)
+func interleave(dst *byte, src *byte, row int, blocks int, tileRows int, first int, size int, halfAt int, halfs int, dwordAt int, quads int, singles int)

@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func interleave(dst *byte, src *byte, row int, blocks int, size int, halfAt int, halfs int, dwordAt int, quads int, singles int)
+// func interleave(dst *byte, src *byte, row int, blocks int, tileRows int, first int, size int, halfAt int, halfs int, dwordAt int, quads int, singles int)
 // Requires: AVX, AVX2, MMX+
-TEXT ·interleave(SB), NOSPLIT, $0-80
+TEXT ·interleave(SB), NOSPLIT, $0-96
 	MOVQ dst+0(FP), AX
 	MOVQ src+8(FP), CX
 	MOVQ row+16(FP), DX
@@ -14,48 +14,55 @@ TEXT ·interleave(SB), NOSPLIT, $0-80
 	LEAQ (DX)(DX*2), SI
 	LEAQ (DX)(DX*4), DI
 	LEAQ (SI)(DX*4), R8
-	LEAQ (CX)(DX*8), R12
+	MOVQ tileRows+32(FP), R12
+	SHLQ $0x02, R12
+	LEAQ (CX)(DX*8), R13
 
 block:
-	MOVQ size+32(FP), R11
+	MOVQ size+48(FP), R11
 
 line:
-	PREFETCHT0 (R12)
-	ADDQ       $0x40, R12
+	PREFETCHT0 (R13)
+	ADDQ       $0x40, R13
 	SUBQ       $0x08, R11
 	JG         line
-	LEAQ       (R12)(R11*8), R12
+	LEAQ       (R13)(R11*8), R13
 	MOVQ       CX, R9
-	MOVQ       AX, R10
-	MOVQ       halfAt+40(FP), R11
+	MOVQ       first+40(FP), R10
+	LEAQ       (AX)(R10*2), R10
+	SHRQ       $0x01, R12
+	MOVQ       halfAt+56(FP), R11
 	ADDQ       R11, R9
-	MOVQ       halfs+48(FP), R11
+	MOVQ       halfs+64(FP), R11
 
 half:
-	MOVWLZX (R9), R13
-	MOVW    R13, (R10)
-	MOVWLZX (R9)(DX*1), R13
-	MOVW    R13, 2(R10)
-	MOVWLZX (R9)(DX*2), R13
-	MOVW    R13, 4(R10)
-	MOVWLZX (R9)(SI*1), R13
-	MOVW    R13, 6(R10)
-	MOVWLZX (R9)(DX*4), R13
-	MOVW    R13, 8(R10)
-	MOVWLZX (R9)(DI*1), R13
-	MOVW    R13, 10(R10)
-	MOVWLZX (R9)(SI*2), R13
-	MOVW    R13, 12(R10)
-	MOVWLZX (R9)(R8*1), R13
-	MOVW    R13, 14(R10)
+	MOVWLZX (R9), R14
+	MOVW    R14, (R10)
+	MOVWLZX (R9)(DX*1), R14
+	MOVW    R14, 2(R10)
+	MOVWLZX (R9)(DX*2), R14
+	MOVW    R14, 4(R10)
+	MOVWLZX (R9)(SI*1), R14
+	MOVW    R14, 6(R10)
+	MOVWLZX (R9)(DX*4), R14
+	MOVW    R14, 8(R10)
+	MOVWLZX (R9)(DI*1), R14
+	MOVW    R14, 10(R10)
+	MOVWLZX (R9)(SI*2), R14
+	MOVW    R14, 12(R10)
+	MOVWLZX (R9)(R8*1), R14
+	MOVW    R14, 14(R10)
 	ADDQ    $0x02, R9
-	ADDQ    $0x10, R10
+	ADDQ    R12, R10
 	DECQ    R11
 	JNZ     half
+	ADDQ    R12, R12
+	MOVQ    first+40(FP), R11
+	LEAQ    (R10)(R11*2), R10
 	MOVQ    CX, R9
-	MOVQ    dwordAt+56(FP), R11
+	MOVQ    dwordAt+72(FP), R11
 	ADDQ    R11, R9
-	MOVQ    quads+64(FP), R11
+	MOVQ    quads+80(FP), R11
 	TESTQ   R11, R11
 	JZ      rest
 
@@ -74,49 +81,54 @@ quad:
 	VPUNPCKHDQ  Y3, Y2, Y7
 	VPUNPCKLQDQ Y5, Y4, Y8
 	VMOVDQU     Y8, (R10)
+	ADDQ        R12, R10
 	VPUNPCKHQDQ Y5, Y4, Y4
-	VMOVDQU     Y4, 32(R10)
+	VMOVDQU     Y4, (R10)
+	ADDQ        R12, R10
 	VPUNPCKLQDQ Y7, Y6, Y4
-	VMOVDQU     Y4, 64(R10)
+	VMOVDQU     Y4, (R10)
+	ADDQ        R12, R10
 	VPUNPCKHQDQ Y7, Y6, Y4
-	VMOVDQU     Y4, 96(R10)
+	VMOVDQU     Y4, (R10)
+	ADDQ        R12, R10
 	ADDQ        $0x10, R9
-	ADDQ        $0x00000080, R10
 	DECQ        R11
 	JNZ         quad
 
 rest:
-	MOVQ  singles+72(FP), R11
+	MOVQ  singles+88(FP), R11
 	TESTQ R11, R11
 	JZ    next
 
 single:
-	MOVL (R9), R13
-	MOVL R13, (R10)
-	MOVL (R9)(DX*1), R13
-	MOVL R13, 4(R10)
-	MOVL (R9)(DX*2), R13
-	MOVL R13, 8(R10)
-	MOVL (R9)(SI*1), R13
-	MOVL R13, 12(R10)
-	MOVL (R9)(DX*4), R13
-	MOVL R13, 16(R10)
-	MOVL (R9)(DI*1), R13
-	MOVL R13, 20(R10)
-	MOVL (R9)(SI*2), R13
-	MOVL R13, 24(R10)
-	MOVL (R9)(R8*1), R13
-	MOVL R13, 28(R10)
+	MOVL (R9), R14
+	MOVL R14, (R10)
+	MOVL (R9)(DX*1), R14
+	MOVL R14, 4(R10)
+	MOVL (R9)(DX*2), R14
+	MOVL R14, 8(R10)
+	MOVL (R9)(SI*1), R14
+	MOVL R14, 12(R10)
+	MOVL (R9)(DX*4), R14
+	MOVL R14, 16(R10)
+	MOVL (R9)(DI*1), R14
+	MOVL R14, 20(R10)
+	MOVL (R9)(SI*2), R14
+	MOVL R14, 24(R10)
+	MOVL (R9)(R8*1), R14
+	MOVL R14, 28(R10)
 	ADDQ $0x04, R9
-	ADDQ $0x20, R10
+	ADDQ R12, R10
 	DECQ R11
 	JNZ  single
 
 next:
-	MOVQ size+32(FP), R11
-	ADDQ R11, CX
-	LEAQ (AX)(R11*8), AX
-	DECQ BX
-	JNZ  block
+	MOVQ  size+48(FP), R11
+	ADDQ  R11, CX
+	MOVQ  tileRows+32(FP), R9
+	IMULQ R9, R11
+	ADDQ  R11, AX
+	DECQ  BX
+	JNZ   block
 	VZEROUPPER
 	RET

@@ -4,8 +4,8 @@
 
 package kernels
 
-// interleave is interleavePlain of rows that are row bytes long, with quads·4 + singles dwords, at
-// least four of them, one half float and one block.
+// interleave is interleavePlain of eight rows that are row bytes long, all of a tile, with quads·4 + singles
+// dwords, at least four of them, one half float and one block.
 //
 //go:noescape
-func interleave(dst, src *byte, row, blocks, size, halfAt, halfs, dwordAt, quads, singles int)
+func interleave(dst, src *byte, row, blocks, tileRows, first, size, halfAt, halfs, dwordAt, quads, singles int)

@@ -4,10 +4,10 @@
 
 #include "textflag.h"
 
-// func interleave(dst, src *byte, row, blocks, size, halfAt, halfs, dwordAt, quads, singles int)
-TEXT ·interleave(SB), NOSPLIT, $0-80
+// func interleave(dst, src *byte, row, blocks, tileRows, first, size, halfAt, halfs, dwordAt, quads, singles int)
+TEXT ·interleave(SB), NOSPLIT, $0-96
 	MOVD dst+0(FP), R0
-	MOVD size+32(FP), R1
+	MOVD size+48(FP), R1
 	MOVD blocks+24(FP), R2
 	MOVD src+8(FP), R3
 	MOVD row+16(FP), R12
@@ -20,8 +20,8 @@ TEXT ·interleave(SB), NOSPLIT, $0-80
 	ADD R12, R9, R10
 
 block:
-	MOVD halfAt+40(FP), R11
-	MOVD halfs+48(FP), R12
+	MOVD halfAt+56(FP), R11
+	MOVD halfs+64(FP), R12
 
 half:
 	ADD R11, R3, R13
@@ -52,8 +52,8 @@ half:
 	ADD $16, R0
 	SUB $1, R12
 	CBNZ R12, half
-	MOVD dwordAt+56(FP), R11
-	MOVD quads+64(FP), R12
+	MOVD dwordAt+72(FP), R11
+	MOVD quads+80(FP), R12
 
 quad:
 	ADD R11, R3, R13
@@ -100,7 +100,7 @@ quad:
 	ADD $128, R0
 	SUB $1, R12
 	CBNZ R12, quad
-	MOVD singles+72(FP), R12
+	MOVD singles+88(FP), R12
 	CBZ R12, next
 
 single:

@@ -21,9 +21,9 @@ func packTypes() (types []Type) {
 // What is packed can be read as before, in place too, and piece by piece.
 func TestPack(t *testing.T) {
 	each(t, func(t *testing.T) {
-		r := rand.New(rand.NewPCG(2, 1))
+		r, tileRows := rand.New(rand.NewPCG(2, 1)), TileRows()
 		for _, typ := range packTypes() {
-			for _, rows := range []int{0, 1, 7, 8, 9, 24, 31} {
+			for _, rows := range []int{0, 1, 7, 8, 9, 24, 31, 32, 33, 64, 77} {
 				weights, size := typ.Block()
 				blocks := 1 + r.IntN(9)
 				m := randomMatrix(t, r, typ, rows, blocks*weights)
@@ -35,7 +35,7 @@ func TestPack(t *testing.T) {
 						block := m.Data[(i*blocks+b)*size:][:size]
 						if p.packed(i) {
 							tile := p.Data[i/tileRows*tileRows*blocks*size:][:tileRows*blocks*size]
-							packings[typ].unpack(raw, tile, b, i%tileRows)
+							packings[typ].unpack(raw, tile, tileRows, b, i%tileRows)
 							require.Equal(t, block, raw, "type %d, row %d of %d, block %d", typ, i, rows, b)
 						}
 					}
@@ -55,22 +55,25 @@ func TestPack(t *testing.T) {
 }
 
 func TestPackErrors(t *testing.T) {
-	r := rand.New(rand.NewPCG(2, 2))
-	m := randomMatrix(t, r, Q4_0, 20, 64)
-	dst := make([]byte, len(m.Data))
-	for _, rows := range [][2]int{{4, 16}, {0, 12}, {-8, 8}, {0, 24}, {16, 32}} {
-		require.ErrorContains(t, m.Pack(dst, rows[0], rows[1]), "are no tiles")
-	}
-	require.ErrorContains(t, m.Pack(dst[1:], 0, 20), "do not go into")
-	require.NoError(t, m.Pack(dst, 16, 20))
-	p := packed(t, &m)
-	require.ErrorContains(t, p.Pack(dst, 0, 20), "packed already")
-	f := randomMatrix(t, r, F16, 8, 64)
-	require.ErrorContains(t, f.Pack(make([]byte, len(f.Data)), 0, 8), "cannot be packed")
-	_, err := NewPackedMatrix(F16, 8, 64, f.Data)
-	require.ErrorContains(t, err, "cannot be packed")
-	_, err = NewPackedMatrix(Q4_0, 20, 64, dst[1:])
-	require.Error(t, err)
+	each(t, func(t *testing.T) {
+		r, tile := rand.New(rand.NewPCG(2, 2)), TileRows()
+		rows := 2*tile + 4
+		m := randomMatrix(t, r, Q4_0, rows, 64)
+		dst := make([]byte, len(m.Data))
+		for _, rows := range [][2]int{{4, tile}, {0, tile + 4}, {-tile, tile}, {0, 3 * tile}, {tile, 3 * tile}} {
+			require.ErrorContains(t, m.Pack(dst, rows[0], rows[1]), "are no tiles")
+		}
+		require.ErrorContains(t, m.Pack(dst[1:], 0, rows), "do not go into")
+		require.NoError(t, m.Pack(dst, 2*tile, rows))
+		p := packed(t, &m)
+		require.ErrorContains(t, p.Pack(dst, 0, rows), "packed already")
+		f := randomMatrix(t, r, F16, 8, 64)
+		require.ErrorContains(t, f.Pack(make([]byte, len(f.Data)), 0, 8), "cannot be packed")
+		_, err := NewPackedMatrix(F16, 8, 64, f.Data)
+		require.ErrorContains(t, err, "cannot be packed")
+		_, err = NewPackedMatrix(Q4_0, rows, 64, dst[1:])
+		require.Error(t, err)
+	})
 }
 
 func TestSpread(t *testing.T) {

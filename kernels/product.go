@@ -5,14 +5,18 @@ import (
 	"unsafe"
 )
 
+// maxTogether is how many rows of activations a tileFunc takes at most.
+const maxTogether = 6
+
 // Scratch is memory that products of one worker use and use again. The zero
 // value is ready; it grows to what the largest matrix needs.
 type Scratch struct {
-	tile []byte    // eight packed rows
-	edge []float32 // results of a tile that is not wanted whole
-	w    []numbers // one decoded row
-	row  []float32 // one widened row
-	rows []int32   // 0, 1, 2…
+	tile []byte             // a tile of packed rows
+	edge []float32          // results of a tile that is not wanted whole
+	w    []numbers          // one decoded row
+	row  []float32          // one widened row
+	rows []int32            // 0, 1, 2…
+	x    [maxTogether]*int8 // what rows of activations begin with
 }
 
 func grown[T any](s *[]T, n int) []T {
@@ -28,6 +32,7 @@ func (s *Scratch) Reserve(m *Matrix, n int) {
 	if m.Rows == 0 {
 		return
 	}
+	tileRows := active.tileRows
 	grown(&s.tile, 2*tileRows*(len(m.Data)/m.Rows))
 	grown(&s.edge, n*tileRows)
 	grown(&s.w, m.Cols/blockLen)
@@ -39,6 +44,7 @@ func (s *Scratch) Reserve(m *Matrix, n int) {
 // t with rows of cols weights, and n.
 func ScratchBytes(t Type, cols, n int) int {
 	weights, bytes := t.Block()
+	tileRows := active.tileRows
 	return 2*tileRows*(cols/weights*bytes) + 4*n*tileRows + cols/blockLen*int(unsafe.Sizeof(numbers{})) + 4*cols + 4*n
 }
 
@@ -82,7 +88,7 @@ func (m *Matrix) Product(dst []float32, stride int, a *Activations, rows []int32
 		m.productFloat(dst, stride, a.X, rows, len(rows), lo, hi, grown(&s.row, m.Cols))
 		return
 	}
-	if f := active.tiles[m.Type]; f != nil {
+	if f := active.tiles[m.Type]; f != nil && (m.Packed == 0 || m.Packed == active.tileRows) {
 		m.productTiles(f, dst, stride, a, rows, lo, hi, s)
 		return
 	}
@@ -90,22 +96,21 @@ func (m *Matrix) Product(dst []float32, stride int, a *Activations, rows []int32
 }
 
 // sweep is how many bytes of weights are multiplied with all activations before
-// the next: they stay in the second level of cache, and four rows of activations in the
+// the next: they stay in the second level of cache, and some rows of activations in the
 // first.
 const sweep = 128 << 10
 
 // productTiles computes a product tile by tile.
-func (m *Matrix) productTiles(f *[4]tileFunc, dst []float32, stride int, a *Activations, rows []int32, lo, hi int, s *Scratch) {
+func (m *Matrix) productTiles(f []tileFunc, dst []float32, stride int, a *Activations, rows []int32, lo, hi int, s *Scratch) {
+	tileRows := active.tileRows
 	tile := tileRows * len(m.Data) / m.Rows
-	together := max(1, active.together)
-	step := max(1, sweep/(tile*together)) * together * tileRows
 	for i := lo; i < hi; {
 		first := i / tileRows * tileRows
 		last := min(first+tileRows, m.Rows)
 		if first < i || last > hi || last < first+tileRows {
 			// A tile that is not wanted whole, or is not whole.
 			edge := grown(&s.edge, len(rows)*tileRows)
-			m.multiply(f, edge, tileRows, a, rows, m.tile(first, s), 1)
+			m.multiply(f, edge, tileRows, a, rows, m.tile(first, s), 1, s)
 			last = min(last, hi)
 			for r := range rows {
 				copy(dst[r*stride+i-lo:r*stride+last-lo], edge[r*tileRows+i-first:])
@@ -113,13 +118,13 @@ func (m *Matrix) productTiles(f *[4]tileFunc, dst []float32, stride int, a *Acti
 			i = last
 			continue
 		}
-		if !m.Packed {
-			m.multiply(f, dst[i-lo:], stride, a, rows, m.tile(first, s), 1)
+		if m.Packed == 0 {
+			m.multiply(f, dst[i-lo:], stride, a, rows, m.tile(first, s), 1, s)
 			i = last
 			continue
 		}
-		last = min(first+step, hi/tileRows*tileRows)
-		m.multiply(f, dst[i-lo:], stride, a, rows, m.Data[first/tileRows*tile:last/tileRows*tile], (last-first)/tileRows)
+		last = hi / tileRows * tileRows
+		m.multiply(f, dst[i-lo:], stride, a, rows, m.Data[first/tileRows*tile:last/tileRows*tile], (last-first)/tileRows, s)
 		i = last
 	}
 }
@@ -127,7 +132,7 @@ func (m *Matrix) productTiles(f *[4]tileFunc, dst []float32, stride int, a *Acti
 // tile returns the packed tile of the rows from first on. Rows that the matrix does
 // not have are zeros.
 func (m *Matrix) tile(first int, s *Scratch) []byte {
-	row := len(m.Data) / m.Rows
+	row, tileRows := len(m.Data)/m.Rows, active.tileRows
 	if m.packed(first) {
 		return m.Data[first*row : (first+tileRows)*row]
 	}
@@ -140,20 +145,25 @@ func (m *Matrix) tile(first int, s *Scratch) []byte {
 		src = padded
 	}
 	tile = tile[:tileRows*row]
-	p.interleave(tile, src, row/p.size)
+	p.interleave(tile, src, row/p.size, tileRows)
 	return tile
 }
 
-// multiply multiplies packed tiles with all rows, up to four at a time.
-func (m *Matrix) multiply(f *[4]tileFunc, dst []float32, stride int, a *Activations, rows []int32, w []byte, tiles int) {
+// multiply multiplies packed tiles with all rows, as many at a time as f can: those of
+// a sweep with all of them before the next.
+func (m *Matrix) multiply(f []tileFunc, dst []float32, stride int, a *Activations, rows []int32, w []byte, tiles int, s *Scratch) {
 	weights, _ := m.Type.Block()
-	var x [4]*int8
-	for r := 0; r < len(rows); r += 4 {
-		n := min(4, len(rows)-r)
-		for k, from := range rows[r : r+n] {
-			x[k] = &a.row(int(from))[0].q[0]
+	size := len(w) / tiles
+	passes := (len(rows) + len(f) - 1) / len(f)
+	for lo, n := 0, 0; lo < tiles; lo += n {
+		n = min(max(1, sweep/size), tiles-lo)
+		for p := range passes {
+			from, to := p*len(rows)/passes, (p+1)*len(rows)/passes
+			for k, r := range rows[from:to] {
+				s.x[k] = &a.row(int(r))[0].q[0]
+			}
+			f[to-from-1](&dst[from*stride+lo*active.tileRows], 4*stride, &w[lo*size], &s.x[0], m.Cols/weights, n)
 		}
-		f[n-1](&dst[r*stride], 4*stride, &w[0], x[0], x[1], x[2], x[3], m.Cols/weights, tiles)
 	}
 }
 

@@ -88,7 +88,9 @@ func BenchmarkStream(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			m.Packed = layout == "packed"
+			if layout == "packed" {
+				m.Packed = TileRows()
+			}
 			for _, n := range []int{1, 2, 3, 4} {
 				b.Run(fmt.Sprintf("type=%s/layout=%s/n=%d", c.name, layout, n), func(b *testing.B) {
 					const part = 512 // rows at a time

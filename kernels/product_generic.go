@@ -32,13 +32,13 @@ func (m *Matrix) block(raw *[256]byte, i, b int) []byte {
 	if !m.packed(i) {
 		return m.Data[i*row+b*size:][:size]
 	}
-	tile := m.Data[i/tileRows*tileRows*row:][:tileRows*row]
-	packings[m.Type].unpack(raw[:size], tile, b, i%tileRows)
+	tile := m.Data[i/m.Packed*m.Packed*row:][:m.Packed*row]
+	packings[m.Type].unpack(raw[:size], tile, m.Packed, b, i%m.Packed)
 	return raw[:size]
 }
 
 // packed reports whether row i is in a packed tile.
-func (m *Matrix) packed(i int) bool { return m.Packed && i < m.Rows/tileRows*tileRows }
+func (m *Matrix) packed(i int) bool { return m.Packed > 0 && i < m.Rows/m.Packed*m.Packed }
 
 // dotNumbers returns the sum of a row.
 func dotNumbers(w []numbers, x []block) float32 {

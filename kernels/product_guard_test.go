@@ -14,7 +14,7 @@ import (
 // Weights at the edges of a mapped file, packed or not, between activations and
 // results at the edges of theirs: nothing outside is read or written.
 func TestProductStaysInside(t *testing.T) {
-	weights, packed, activations, results := newGuarded(t, 1<<18), newGuarded(t, 1<<18), newGuarded(t, 1<<18), newGuarded(t, 1<<18)
+	weights, packed, activations, results := newGuarded(t, 1<<20), newGuarded(t, 1<<20), newGuarded(t, 1<<18), newGuarded(t, 1<<18)
 	for _, name := range kernels.Implementations() {
 		restore, err := kernels.Use(name)
 		require.NoError(t, err)
@@ -22,7 +22,7 @@ func TestProductStaysInside(t *testing.T) {
 		for _, l := range layouts {
 			for _, cols := range l.lengths() {
 				for _, atEnd := range []bool{false, true} {
-					n, rows := 1+r.IntN(6), 1+r.IntN(20)
+					n, rows := 1+r.IntN(7), 1+r.IntN(70)
 					p := l.product(t, r, rows, cols, n)
 					a := new(kernels.Activations)
 					a.Reset(activations.floats(p.x, atEnd), n, cols)

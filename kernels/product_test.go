@@ -121,7 +121,7 @@ func TestProductIsThePlainOne(t *testing.T) {
 				if blocks*weights > 10240 {
 					break
 				}
-				rows, n := 1+r.IntN(30), 1+r.IntN(9)
+				rows, n := 1+r.IntN(80), 1+r.IntN(9)
 				m := randomMatrix(t, r, typ, rows, blocks*weights)
 				a := randomActivations(r, n, m.Cols)
 				want := make([]float32, n*rows)
@@ -137,10 +137,32 @@ func TestProductIsThePlainOne(t *testing.T) {
 	})
 }
 
+// What is packed for one implementation is understood by all.
+func TestProductOfPackedForAnother(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 10))
+	const rows, n = 77, 3
+	for _, typ := range packTypes() {
+		m, a := randomMatrix(t, r, typ, rows, 512), randomActivations(r, n, 512)
+		want := make([]float32, n*rows)
+		m.productPlain(want, rows, a, new(Scratch).all(n), 0, rows, new(Scratch))
+		for _, name := range Implementations() {
+			restore, err := Use(name)
+			require.NoError(t, err)
+			p := packed(t, &m)
+			restore()
+			each(t, func(t *testing.T) {
+				require.Equal(t, want, product(t, &p, a, nil, 0, rows), "type %d, packed for %s", typ, name)
+				require.Equal(t, want[3:41], product(t, &p, a, []int32{0}, 3, 41))
+				require.ErrorContains(t, p.Pack(make([]byte, len(p.Data)), 0, rows), "packed already")
+			})
+		}
+	}
+}
+
 // Codes and activations at the ends of their ranges: no sum overflows.
 func TestProductOfExtremes(t *testing.T) {
 	each(t, func(t *testing.T) {
-		const rows = 8
+		const rows = 32
 		for _, typ := range blockTypes {
 			for _, fill := range []byte{0x00, 0x7f, 0x80, 0xff, 0x0f, 0xf0} {
 				m := randomMatrix(t, rand.New(rand.NewPCG(1, 3)), typ, rows, 512)
@@ -260,7 +282,7 @@ func TestProductDoesNotDependOnCompany(t *testing.T) {
 	each(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 6))
 		for _, typ := range append([]Type{F32, F16, BF16}, blockTypes...) {
-			const rows, cols, n = 45, 512, 11
+			const rows, cols, n = 109, 512, 11
 			m, a := randomMatrix(t, r, typ, rows, cols), randomActivations(r, n, cols)
 			alone := make([]float32, 0, n*rows)
 			for i := range n {
@@ -286,7 +308,7 @@ func TestProductDoesNotDependOnCompany(t *testing.T) {
 						m.Product(nil, 0, a, some, lo, hi, new(Scratch))
 						continue
 					}
-					require.Equal(t, want, product(t, m, a, some, lo, hi), "type %d, packed %t, rows %d to %d with %v", typ, m.Packed, lo, hi, some)
+					require.Equal(t, want, product(t, m, a, some, lo, hi), "type %d, packed %d, rows %d to %d with %v", typ, m.Packed, lo, hi, some)
 				}
 			}
 		}
@@ -299,11 +321,12 @@ func TestProductOfModelShapes(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 7))
 		for _, typ := range []Type{Q4_0, Q8_0, Q4_K, Q5_K, Q6_K} {
 			for _, cols := range []int{512, 1024, 2048, 4096, 5120, 9216} {
-				m, a := randomMatrix(t, r, typ, 24, cols), randomActivations(r, 5, cols)
-				want := make([]float32, 5*24)
-				m.productPlain(want, 24, a, new(Scratch).all(5), 0, 24, new(Scratch))
+				const rows, n = 64, 11
+				m, a := randomMatrix(t, r, typ, rows, cols), randomActivations(r, n, cols)
+				want := make([]float32, n*rows)
+				m.productPlain(want, rows, a, new(Scratch).all(n), 0, rows, new(Scratch))
 				p := packed(t, &m)
-				require.Equal(t, want, product(t, &p, a, nil, 0, 24), "type %d, %d columns", typ, cols)
+				require.Equal(t, want, product(t, &p, a, nil, 0, rows), "type %d, %d columns", typ, cols)
 			}
 		}
 	})
@@ -313,7 +336,7 @@ func TestProductDoesNotAllocate(t *testing.T) {
 	each(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 8))
 		for _, typ := range append([]Type{F32, F16, BF16}, blockTypes...) {
-			const rows, cols, n = 20, 512, 7
+			const rows, cols, n = 70, 512, 7
 			m, a, s := randomMatrix(t, r, typ, rows, cols), NewActivations(n*cols), new(Scratch)
 			x := randomActivations(r, n, cols).X
 			dst := make([]float32, n*rows)
@@ -327,8 +350,8 @@ func TestProductDoesNotAllocate(t *testing.T) {
 					a.Reset(x, n, cols)
 					a.Quantize(0, n)
 					m.Product(dst, rows, a, nil, 0, rows, s)
-					m.Product(dst, rows, a, nil, 3, 17, s)
-				}), "type %d, packed %t", typ, m.Packed)
+					m.Product(dst, rows, a, nil, 3, 67, s)
+				}), "type %d, packed %d", typ, m.Packed)
 			}
 		}
 	})

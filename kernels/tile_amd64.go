@@ -7,179 +7,179 @@ package kernels
 // tileQ4_0x1 is the tileFunc of Q4_0 for 1.
 //
 //go:noescape
-func tileQ4_0x1(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ4_0x1(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ4_0x2 is the tileFunc of Q4_0 for 2.
 //
 //go:noescape
-func tileQ4_0x2(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ4_0x2(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ4_0x3 is the tileFunc of Q4_0 for 3.
 //
 //go:noescape
-func tileQ4_0x3(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ4_0x3(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ4_0x4 is the tileFunc of Q4_0 for 4.
 //
 //go:noescape
-func tileQ4_0x4(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ4_0x4(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ4_1x1 is the tileFunc of Q4_1 for 1.
 //
 //go:noescape
-func tileQ4_1x1(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ4_1x1(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ4_1x2 is the tileFunc of Q4_1 for 2.
 //
 //go:noescape
-func tileQ4_1x2(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ4_1x2(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ4_1x3 is the tileFunc of Q4_1 for 3.
 //
 //go:noescape
-func tileQ4_1x3(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ4_1x3(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ4_1x4 is the tileFunc of Q4_1 for 4.
 //
 //go:noescape
-func tileQ4_1x4(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ4_1x4(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ5_0x1 is the tileFunc of Q5_0 for 1.
 //
 //go:noescape
-func tileQ5_0x1(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ5_0x1(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ5_0x2 is the tileFunc of Q5_0 for 2.
 //
 //go:noescape
-func tileQ5_0x2(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ5_0x2(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ5_0x3 is the tileFunc of Q5_0 for 3.
 //
 //go:noescape
-func tileQ5_0x3(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ5_0x3(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ5_0x4 is the tileFunc of Q5_0 for 4.
 //
 //go:noescape
-func tileQ5_0x4(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ5_0x4(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ5_1x1 is the tileFunc of Q5_1 for 1.
 //
 //go:noescape
-func tileQ5_1x1(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ5_1x1(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ5_1x2 is the tileFunc of Q5_1 for 2.
 //
 //go:noescape
-func tileQ5_1x2(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ5_1x2(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ5_1x3 is the tileFunc of Q5_1 for 3.
 //
 //go:noescape
-func tileQ5_1x3(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ5_1x3(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ5_1x4 is the tileFunc of Q5_1 for 4.
 //
 //go:noescape
-func tileQ5_1x4(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ5_1x4(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ8_0x1 is the tileFunc of Q8_0 for 1.
 //
 //go:noescape
-func tileQ8_0x1(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ8_0x1(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ8_0x2 is the tileFunc of Q8_0 for 2.
 //
 //go:noescape
-func tileQ8_0x2(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ8_0x2(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ8_0x3 is the tileFunc of Q8_0 for 3.
 //
 //go:noescape
-func tileQ8_0x3(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ8_0x3(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ8_0x4 is the tileFunc of Q8_0 for 4.
 //
 //go:noescape
-func tileQ8_0x4(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ8_0x4(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileIQ4_NLx1 is the tileFunc of IQ4_NL for 1.
 //
 //go:noescape
-func tileIQ4_NLx1(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileIQ4_NLx1(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileIQ4_NLx2 is the tileFunc of IQ4_NL for 2.
 //
 //go:noescape
-func tileIQ4_NLx2(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileIQ4_NLx2(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileIQ4_NLx3 is the tileFunc of IQ4_NL for 3.
 //
 //go:noescape
-func tileIQ4_NLx3(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileIQ4_NLx3(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileIQ4_NLx4 is the tileFunc of IQ4_NL for 4.
 //
 //go:noescape
-func tileIQ4_NLx4(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileIQ4_NLx4(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ4_Kx1 is the tileFunc of Q4_K for 1.
 //
 //go:noescape
-func tileQ4_Kx1(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ4_Kx1(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ4_Kx2 is the tileFunc of Q4_K for 2.
 //
 //go:noescape
-func tileQ4_Kx2(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ4_Kx2(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ4_Kx3 is the tileFunc of Q4_K for 3.
 //
 //go:noescape
-func tileQ4_Kx3(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ4_Kx3(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ4_Kx4 is the tileFunc of Q4_K for 4.
 //
 //go:noescape
-func tileQ4_Kx4(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ4_Kx4(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ5_Kx1 is the tileFunc of Q5_K for 1.
 //
 //go:noescape
-func tileQ5_Kx1(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ5_Kx1(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ5_Kx2 is the tileFunc of Q5_K for 2.
 //
 //go:noescape
-func tileQ5_Kx2(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ5_Kx2(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ5_Kx3 is the tileFunc of Q5_K for 3.
 //
 //go:noescape
-func tileQ5_Kx3(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ5_Kx3(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ5_Kx4 is the tileFunc of Q5_K for 4.
 //
 //go:noescape
-func tileQ5_Kx4(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ5_Kx4(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ6_Kx1 is the tileFunc of Q6_K for 1.
 //
 //go:noescape
-func tileQ6_Kx1(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ6_Kx1(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ6_Kx2 is the tileFunc of Q6_K for 2.
 //
 //go:noescape
-func tileQ6_Kx2(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ6_Kx2(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ6_Kx3 is the tileFunc of Q6_K for 3.
 //
 //go:noescape
-func tileQ6_Kx3(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ6_Kx3(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ6_Kx4 is the tileFunc of Q6_K for 4.
 //
 //go:noescape
-func tileQ6_Kx4(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ6_Kx4(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)

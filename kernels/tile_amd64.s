@@ -4,19 +4,20 @@
 
 #include "textflag.h"
 
-// func tileQ4_0x1(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ4_0x1(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ4_0x1(SB), NOSPLIT, $0-72
+TEXT ·tileQ4_0x1(SB), NOSPLIT, $0-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), BX
+	MOVQ    tiles+40(FP), BX
 	VMOVDQU v00010001000100010001000100010001<>+0(SB), Y1
 	VMOVDQU v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>+0(SB), Y2
 
 tile:
+	MOVQ   x+24(FP), DX
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
-	MOVQ   blocks+56(FP), SI
+	MOVQ   (DX), DX
+	MOVQ   blocks+32(FP), SI
 
 block:
 	PREFETCHT0   4096(AX)
@@ -93,21 +94,22 @@ DATA v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>+16(SB)/8, $0x0f0f0f0f0f0f0f0f
 DATA v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>+24(SB)/8, $0x0f0f0f0f0f0f0f0f
 GLOBL v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>(SB), RODATA|NOPTR, $32
 
-// func tileQ4_0x2(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ4_0x2(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ4_0x2(SB), NOSPLIT, $0-72
+TEXT ·tileQ4_0x2(SB), NOSPLIT, $0-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), SI
+	MOVQ    tiles+40(FP), SI
 	VMOVDQU v00010001000100010001000100010001<>+0(SB), Y2
 	VMOVDQU v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>+0(SB), Y3
 
 tile:
+	MOVQ   x+24(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
+	MOVQ   (BX), DX
 	VXORPS Y1, Y1, Y1
-	MOVQ   x1+32(FP), BX
-	MOVQ   blocks+56(FP), DI
+	MOVQ   8(BX), BX
+	MOVQ   blocks+32(FP), DI
 
 block:
 	PREFETCHT0   4096(AX)
@@ -205,23 +207,24 @@ block:
 	VZEROUPPER
 	RET
 
-// func tileQ4_0x3(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ4_0x3(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ4_0x3(SB), NOSPLIT, $0-72
+TEXT ·tileQ4_0x3(SB), NOSPLIT, $0-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), DI
+	MOVQ    tiles+40(FP), DI
 	VMOVDQU v00010001000100010001000100010001<>+0(SB), Y3
 	VMOVDQU v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>+0(SB), Y4
 
 tile:
+	MOVQ   x+24(FP), SI
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
+	MOVQ   (SI), DX
 	VXORPS Y1, Y1, Y1
-	MOVQ   x1+32(FP), BX
+	MOVQ   8(SI), BX
 	VXORPS Y2, Y2, Y2
-	MOVQ   x2+40(FP), SI
-	MOVQ   blocks+56(FP), R8
+	MOVQ   16(SI), SI
+	MOVQ   blocks+32(FP), R8
 
 block:
 	PREFETCHT0   4096(AX)
@@ -352,25 +355,26 @@ block:
 	VZEROUPPER
 	RET
 
-// func tileQ4_0x4(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ4_0x4(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ4_0x4(SB), NOSPLIT, $0-72
+TEXT ·tileQ4_0x4(SB), NOSPLIT, $0-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), R8
+	MOVQ    tiles+40(FP), R8
 	VMOVDQU v00010001000100010001000100010001<>+0(SB), Y4
 	VMOVDQU v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>+0(SB), Y5
 
 tile:
+	MOVQ   x+24(FP), DI
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
+	MOVQ   (DI), DX
 	VXORPS Y1, Y1, Y1
-	MOVQ   x1+32(FP), BX
+	MOVQ   8(DI), BX
 	VXORPS Y2, Y2, Y2
-	MOVQ   x2+40(FP), SI
+	MOVQ   16(DI), SI
 	VXORPS Y3, Y3, Y3
-	MOVQ   x3+48(FP), DI
-	MOVQ   blocks+56(FP), R9
+	MOVQ   24(DI), DI
+	MOVQ   blocks+32(FP), R9
 
 block:
 	PREFETCHT0   4096(AX)
@@ -534,19 +538,20 @@ block:
 	VZEROUPPER
 	RET
 
-// func tileQ4_1x1(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ4_1x1(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ4_1x1(SB), NOSPLIT, $0-72
+TEXT ·tileQ4_1x1(SB), NOSPLIT, $0-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), BX
+	MOVQ    tiles+40(FP), BX
 	VMOVDQU v00010001000100010001000100010001<>+0(SB), Y1
 	VMOVDQU v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>+0(SB), Y2
 
 tile:
+	MOVQ   x+24(FP), DX
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
-	MOVQ   blocks+56(FP), SI
+	MOVQ   (DX), DX
+	MOVQ   blocks+32(FP), SI
 
 block:
 	PREFETCHT0   4096(AX)
@@ -613,21 +618,22 @@ block:
 	VZEROUPPER
 	RET
 
-// func tileQ4_1x2(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ4_1x2(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ4_1x2(SB), NOSPLIT, $0-72
+TEXT ·tileQ4_1x2(SB), NOSPLIT, $0-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), SI
+	MOVQ    tiles+40(FP), SI
 	VMOVDQU v00010001000100010001000100010001<>+0(SB), Y2
 	VMOVDQU v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>+0(SB), Y3
 
 tile:
+	MOVQ   x+24(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
+	MOVQ   (BX), DX
 	VXORPS Y1, Y1, Y1
-	MOVQ   x1+32(FP), BX
-	MOVQ   blocks+56(FP), DI
+	MOVQ   8(BX), BX
+	MOVQ   blocks+32(FP), DI
 
 block:
 	PREFETCHT0   4096(AX)
@@ -727,23 +733,24 @@ block:
 	VZEROUPPER
 	RET
 
-// func tileQ4_1x3(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ4_1x3(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ4_1x3(SB), NOSPLIT, $0-72
+TEXT ·tileQ4_1x3(SB), NOSPLIT, $0-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), DI
+	MOVQ    tiles+40(FP), DI
 	VMOVDQU v00010001000100010001000100010001<>+0(SB), Y3
 	VMOVDQU v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>+0(SB), Y4
 
 tile:
+	MOVQ   x+24(FP), SI
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
+	MOVQ   (SI), DX
 	VXORPS Y1, Y1, Y1
-	MOVQ   x1+32(FP), BX
+	MOVQ   8(SI), BX
 	VXORPS Y2, Y2, Y2
-	MOVQ   x2+40(FP), SI
-	MOVQ   blocks+56(FP), R8
+	MOVQ   16(SI), SI
+	MOVQ   blocks+32(FP), R8
 
 block:
 	PREFETCHT0   4096(AX)
@@ -876,25 +883,26 @@ block:
 	VZEROUPPER
 	RET
 
-// func tileQ4_1x4(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ4_1x4(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ4_1x4(SB), NOSPLIT, $0-72
+TEXT ·tileQ4_1x4(SB), NOSPLIT, $0-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), R8
+	MOVQ    tiles+40(FP), R8
 	VMOVDQU v00010001000100010001000100010001<>+0(SB), Y4
 	VMOVDQU v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>+0(SB), Y5
 
 tile:
+	MOVQ   x+24(FP), DI
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
+	MOVQ   (DI), DX
 	VXORPS Y1, Y1, Y1
-	MOVQ   x1+32(FP), BX
+	MOVQ   8(DI), BX
 	VXORPS Y2, Y2, Y2
-	MOVQ   x2+40(FP), SI
+	MOVQ   16(DI), SI
 	VXORPS Y3, Y3, Y3
-	MOVQ   x3+48(FP), DI
-	MOVQ   blocks+56(FP), R9
+	MOVQ   24(DI), DI
+	MOVQ   blocks+32(FP), R9
 
 block:
 	PREFETCHT0   4096(AX)
@@ -1060,19 +1068,20 @@ block:
 	VZEROUPPER
 	RET
 
-// func tileQ5_0x1(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ5_0x1(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ5_0x1(SB), NOSPLIT, $0-72
+TEXT ·tileQ5_0x1(SB), NOSPLIT, $0-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), BX
+	MOVQ    tiles+40(FP), BX
 	VMOVDQU v00010001000100010001000100010001<>+0(SB), Y1
 	VMOVDQU v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>+0(SB), Y2
 
 tile:
+	MOVQ   x+24(FP), DX
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
-	MOVQ   blocks+56(FP), SI
+	MOVQ   (DX), DX
+	MOVQ   blocks+32(FP), SI
 
 block:
 	PREFETCHT0   4096(AX)
@@ -1181,21 +1190,22 @@ DATA v10101010101010101010101010101010<>+16(SB)/8, $0x1010101010101010
 DATA v10101010101010101010101010101010<>+24(SB)/8, $0x1010101010101010
 GLOBL v10101010101010101010101010101010<>(SB), RODATA|NOPTR, $32
 
-// func tileQ5_0x2(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ5_0x2(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ5_0x2(SB), NOSPLIT, $0-72
+TEXT ·tileQ5_0x2(SB), NOSPLIT, $0-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), SI
+	MOVQ    tiles+40(FP), SI
 	VMOVDQU v00010001000100010001000100010001<>+0(SB), Y2
 	VMOVDQU v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>+0(SB), Y3
 
 tile:
+	MOVQ   x+24(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
+	MOVQ   (BX), DX
 	VXORPS Y1, Y1, Y1
-	MOVQ   x1+32(FP), BX
-	MOVQ   blocks+56(FP), DI
+	MOVQ   8(BX), BX
+	MOVQ   blocks+32(FP), DI
 
 block:
 	PREFETCHT0   4096(AX)
@@ -1333,23 +1343,24 @@ block:
 	VZEROUPPER
 	RET
 
-// func tileQ5_0x3(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ5_0x3(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ5_0x3(SB), NOSPLIT, $0-72
+TEXT ·tileQ5_0x3(SB), NOSPLIT, $0-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), DI
+	MOVQ    tiles+40(FP), DI
 	VMOVDQU v00010001000100010001000100010001<>+0(SB), Y3
 	VMOVDQU v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>+0(SB), Y4
 
 tile:
+	MOVQ   x+24(FP), SI
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
+	MOVQ   (SI), DX
 	VXORPS Y1, Y1, Y1
-	MOVQ   x1+32(FP), BX
+	MOVQ   8(SI), BX
 	VXORPS Y2, Y2, Y2
-	MOVQ   x2+40(FP), SI
-	MOVQ   blocks+56(FP), R8
+	MOVQ   16(SI), SI
+	MOVQ   blocks+32(FP), R8
 
 block:
 	PREFETCHT0   4096(AX)
@@ -1522,25 +1533,26 @@ block:
 	VZEROUPPER
 	RET
 
-// func tileQ5_0x4(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ5_0x4(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ5_0x4(SB), NOSPLIT, $0-72
+TEXT ·tileQ5_0x4(SB), NOSPLIT, $0-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), R8
+	MOVQ    tiles+40(FP), R8
 	VMOVDQU v00010001000100010001000100010001<>+0(SB), Y4
 	VMOVDQU v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>+0(SB), Y5
 
 tile:
+	MOVQ   x+24(FP), DI
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
+	MOVQ   (DI), DX
 	VXORPS Y1, Y1, Y1
-	MOVQ   x1+32(FP), BX
+	MOVQ   8(DI), BX
 	VXORPS Y2, Y2, Y2
-	MOVQ   x2+40(FP), SI
+	MOVQ   16(DI), SI
 	VXORPS Y3, Y3, Y3
-	MOVQ   x3+48(FP), DI
-	MOVQ   blocks+56(FP), R9
+	MOVQ   24(DI), DI
+	MOVQ   blocks+32(FP), R9
 
 block:
 	PREFETCHT0   4096(AX)
@@ -1748,19 +1760,20 @@ block:
 	VZEROUPPER
 	RET
 
-// func tileQ5_1x1(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ5_1x1(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ5_1x1(SB), NOSPLIT, $0-72
+TEXT ·tileQ5_1x1(SB), NOSPLIT, $0-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), BX
+	MOVQ    tiles+40(FP), BX
 	VMOVDQU v00010001000100010001000100010001<>+0(SB), Y1
 	VMOVDQU v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>+0(SB), Y2
 
 tile:
+	MOVQ   x+24(FP), DX
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
-	MOVQ   blocks+56(FP), SI
+	MOVQ   (DX), DX
+	MOVQ   blocks+32(FP), SI
 
 block:
 	PREFETCHT0   4096(AX)
@@ -1863,21 +1876,22 @@ block:
 	VZEROUPPER
 	RET
 
-// func tileQ5_1x2(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ5_1x2(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ5_1x2(SB), NOSPLIT, $0-72
+TEXT ·tileQ5_1x2(SB), NOSPLIT, $0-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), SI
+	MOVQ    tiles+40(FP), SI
 	VMOVDQU v00010001000100010001000100010001<>+0(SB), Y2
 	VMOVDQU v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>+0(SB), Y3
 
 tile:
+	MOVQ   x+24(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
+	MOVQ   (BX), DX
 	VXORPS Y1, Y1, Y1
-	MOVQ   x1+32(FP), BX
-	MOVQ   blocks+56(FP), DI
+	MOVQ   8(BX), BX
+	MOVQ   blocks+32(FP), DI
 
 block:
 	PREFETCHT0   4096(AX)
@@ -2014,23 +2028,24 @@ block:
 	VZEROUPPER
 	RET
 
-// func tileQ5_1x3(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ5_1x3(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ5_1x3(SB), NOSPLIT, $0-72
+TEXT ·tileQ5_1x3(SB), NOSPLIT, $0-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), DI
+	MOVQ    tiles+40(FP), DI
 	VMOVDQU v00010001000100010001000100010001<>+0(SB), Y3
 	VMOVDQU v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>+0(SB), Y4
 
 tile:
+	MOVQ   x+24(FP), SI
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
+	MOVQ   (SI), DX
 	VXORPS Y1, Y1, Y1
-	MOVQ   x1+32(FP), BX
+	MOVQ   8(SI), BX
 	VXORPS Y2, Y2, Y2
-	MOVQ   x2+40(FP), SI
-	MOVQ   blocks+56(FP), R8
+	MOVQ   16(SI), SI
+	MOVQ   blocks+32(FP), R8
 
 block:
 	PREFETCHT0   4096(AX)
@@ -2201,25 +2216,26 @@ block:
 	VZEROUPPER
 	RET
 
-// func tileQ5_1x4(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ5_1x4(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ5_1x4(SB), NOSPLIT, $0-72
+TEXT ·tileQ5_1x4(SB), NOSPLIT, $0-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), R8
+	MOVQ    tiles+40(FP), R8
 	VMOVDQU v00010001000100010001000100010001<>+0(SB), Y4
 	VMOVDQU v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>+0(SB), Y5
 
 tile:
+	MOVQ   x+24(FP), DI
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
+	MOVQ   (DI), DX
 	VXORPS Y1, Y1, Y1
-	MOVQ   x1+32(FP), BX
+	MOVQ   8(DI), BX
 	VXORPS Y2, Y2, Y2
-	MOVQ   x2+40(FP), SI
+	MOVQ   16(DI), SI
 	VXORPS Y3, Y3, Y3
-	MOVQ   x3+48(FP), DI
-	MOVQ   blocks+56(FP), R9
+	MOVQ   24(DI), DI
+	MOVQ   blocks+32(FP), R9
 
 block:
 	PREFETCHT0   4096(AX)
@@ -2424,18 +2440,19 @@ block:
 	VZEROUPPER
 	RET
 
-// func tileQ8_0x1(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ8_0x1(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ8_0x1(SB), NOSPLIT, $0-72
+TEXT ·tileQ8_0x1(SB), NOSPLIT, $0-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), BX
+	MOVQ    tiles+40(FP), BX
 	VMOVDQU v00010001000100010001000100010001<>+0(SB), Y1
 
 tile:
+	MOVQ   x+24(FP), DX
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
-	MOVQ   blocks+56(FP), SI
+	MOVQ   (DX), DX
+	MOVQ   blocks+32(FP), SI
 
 block:
 	PREFETCHT0   4096(AX)
@@ -2515,20 +2532,21 @@ block:
 	VZEROUPPER
 	RET
 
-// func tileQ8_0x2(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ8_0x2(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ8_0x2(SB), NOSPLIT, $0-72
+TEXT ·tileQ8_0x2(SB), NOSPLIT, $0-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), SI
+	MOVQ    tiles+40(FP), SI
 	VMOVDQU v00010001000100010001000100010001<>+0(SB), Y2
 
 tile:
+	MOVQ   x+24(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
+	MOVQ   (BX), DX
 	VXORPS Y1, Y1, Y1
-	MOVQ   x1+32(FP), BX
-	MOVQ   blocks+56(FP), DI
+	MOVQ   8(BX), BX
+	MOVQ   blocks+32(FP), DI
 
 block:
 	PREFETCHT0   4096(AX)
@@ -2654,22 +2672,23 @@ block:
 	VZEROUPPER
 	RET
 
-// func tileQ8_0x3(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ8_0x3(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ8_0x3(SB), NOSPLIT, $0-72
+TEXT ·tileQ8_0x3(SB), NOSPLIT, $0-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), DI
+	MOVQ    tiles+40(FP), DI
 	VMOVDQU v00010001000100010001000100010001<>+0(SB), Y3
 
 tile:
+	MOVQ   x+24(FP), SI
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
+	MOVQ   (SI), DX
 	VXORPS Y1, Y1, Y1
-	MOVQ   x1+32(FP), BX
+	MOVQ   8(SI), BX
 	VXORPS Y2, Y2, Y2
-	MOVQ   x2+40(FP), SI
-	MOVQ   blocks+56(FP), R8
+	MOVQ   16(SI), SI
+	MOVQ   blocks+32(FP), R8
 
 block:
 	PREFETCHT0   4096(AX)
@@ -2841,24 +2860,25 @@ block:
 	VZEROUPPER
 	RET
 
-// func tileQ8_0x4(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ8_0x4(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ8_0x4(SB), NOSPLIT, $0-72
+TEXT ·tileQ8_0x4(SB), NOSPLIT, $0-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), R8
+	MOVQ    tiles+40(FP), R8
 	VMOVDQU v00010001000100010001000100010001<>+0(SB), Y4
 
 tile:
+	MOVQ   x+24(FP), DI
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
+	MOVQ   (DI), DX
 	VXORPS Y1, Y1, Y1
-	MOVQ   x1+32(FP), BX
+	MOVQ   8(DI), BX
 	VXORPS Y2, Y2, Y2
-	MOVQ   x2+40(FP), SI
+	MOVQ   16(DI), SI
 	VXORPS Y3, Y3, Y3
-	MOVQ   x3+48(FP), DI
-	MOVQ   blocks+56(FP), R9
+	MOVQ   24(DI), DI
+	MOVQ   blocks+32(FP), R9
 
 block:
 	PREFETCHT0   4096(AX)
@@ -3092,18 +3112,19 @@ block:
 	VZEROUPPER
 	RET
 
-// func tileIQ4_NLx1(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileIQ4_NLx1(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileIQ4_NLx1(SB), NOSPLIT, $0-72
+TEXT ·tileIQ4_NLx1(SB), NOSPLIT, $0-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), BX
+	MOVQ    tiles+40(FP), BX
 	VMOVDQU v00010001000100010001000100010001<>+0(SB), Y1
 
 tile:
+	MOVQ   x+24(FP), DX
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
-	MOVQ   blocks+56(FP), SI
+	MOVQ   (DX), DX
+	MOVQ   blocks+32(FP), SI
 
 block:
 	PREFETCHT0   4096(AX)
@@ -3215,20 +3236,21 @@ DATA v7159453526190d01f6eaddcfbfad9881<>+16(SB)/8, $0xf6eaddcfbfad9881
 DATA v7159453526190d01f6eaddcfbfad9881<>+24(SB)/8, $0x7159453526190d01
 GLOBL v7159453526190d01f6eaddcfbfad9881<>(SB), RODATA|NOPTR, $32
 
-// func tileIQ4_NLx2(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileIQ4_NLx2(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileIQ4_NLx2(SB), NOSPLIT, $0-72
+TEXT ·tileIQ4_NLx2(SB), NOSPLIT, $0-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), SI
+	MOVQ    tiles+40(FP), SI
 	VMOVDQU v00010001000100010001000100010001<>+0(SB), Y2
 
 tile:
+	MOVQ   x+24(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
+	MOVQ   (BX), DX
 	VXORPS Y1, Y1, Y1
-	MOVQ   x1+32(FP), BX
-	MOVQ   blocks+56(FP), DI
+	MOVQ   8(BX), BX
+	MOVQ   blocks+32(FP), DI
 
 block:
 	PREFETCHT0   4096(AX)
@@ -3380,22 +3402,23 @@ block:
 	VZEROUPPER
 	RET
 
-// func tileIQ4_NLx3(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileIQ4_NLx3(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileIQ4_NLx3(SB), NOSPLIT, $0-72
+TEXT ·tileIQ4_NLx3(SB), NOSPLIT, $0-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), DI
+	MOVQ    tiles+40(FP), DI
 	VMOVDQU v00010001000100010001000100010001<>+0(SB), Y3
 
 tile:
+	MOVQ   x+24(FP), SI
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
+	MOVQ   (SI), DX
 	VXORPS Y1, Y1, Y1
-	MOVQ   x1+32(FP), BX
+	MOVQ   8(SI), BX
 	VXORPS Y2, Y2, Y2
-	MOVQ   x2+40(FP), SI
-	MOVQ   blocks+56(FP), R8
+	MOVQ   16(SI), SI
+	MOVQ   blocks+32(FP), R8
 
 block:
 	PREFETCHT0   4096(AX)
@@ -3593,24 +3616,25 @@ block:
 	VZEROUPPER
 	RET
 
-// func tileIQ4_NLx4(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileIQ4_NLx4(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileIQ4_NLx4(SB), NOSPLIT, $0-72
+TEXT ·tileIQ4_NLx4(SB), NOSPLIT, $0-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), R8
+	MOVQ    tiles+40(FP), R8
 	VMOVDQU v00010001000100010001000100010001<>+0(SB), Y4
 
 tile:
+	MOVQ   x+24(FP), DI
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
+	MOVQ   (DI), DX
 	VXORPS Y1, Y1, Y1
-	MOVQ   x1+32(FP), BX
+	MOVQ   8(DI), BX
 	VXORPS Y2, Y2, Y2
-	MOVQ   x2+40(FP), SI
+	MOVQ   16(DI), SI
 	VXORPS Y3, Y3, Y3
-	MOVQ   x3+48(FP), DI
-	MOVQ   blocks+56(FP), R9
+	MOVQ   24(DI), DI
+	MOVQ   blocks+32(FP), R9
 
 block:
 	PREFETCHT0   4096(AX)
@@ -3854,18 +3878,19 @@ block:
 	VZEROUPPER
 	RET
 
-// func tileQ4_Kx1(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ4_Kx1(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ4_Kx1(SB), NOSPLIT, $544-72
+TEXT ·tileQ4_Kx1(SB), NOSPLIT, $544-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), BX
+	MOVQ    tiles+40(FP), BX
 	VMOVDQU v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>+0(SB), Y1
 
 tile:
+	MOVQ   x+24(FP), DX
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
-	MOVQ   blocks+56(FP), SI
+	MOVQ   (DX), DX
+	MOVQ   blocks+32(FP), SI
 
 block:
 	PREFETCHT0 4096(AX)
@@ -4139,20 +4164,21 @@ DATA v30303030303030303030303030303030<>+16(SB)/8, $0x3030303030303030
 DATA v30303030303030303030303030303030<>+24(SB)/8, $0x3030303030303030
 GLOBL v30303030303030303030303030303030<>(SB), RODATA|NOPTR, $32
 
-// func tileQ4_Kx2(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ4_Kx2(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ4_Kx2(SB), NOSPLIT, $544-72
+TEXT ·tileQ4_Kx2(SB), NOSPLIT, $544-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), SI
+	MOVQ    tiles+40(FP), SI
 	VMOVDQU v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>+0(SB), Y2
 
 tile:
+	MOVQ   x+24(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
+	MOVQ   (BX), DX
 	VXORPS Y1, Y1, Y1
-	MOVQ   x1+32(FP), BX
-	MOVQ   blocks+56(FP), DI
+	MOVQ   8(BX), BX
+	MOVQ   blocks+32(FP), DI
 
 block:
 	PREFETCHT0 4096(AX)
@@ -4429,22 +4455,23 @@ pair:
 	VZEROUPPER
 	RET
 
-// func tileQ4_Kx3(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ4_Kx3(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ4_Kx3(SB), NOSPLIT, $544-72
+TEXT ·tileQ4_Kx3(SB), NOSPLIT, $544-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), DI
+	MOVQ    tiles+40(FP), DI
 	VMOVDQU v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>+0(SB), Y3
 
 tile:
+	MOVQ   x+24(FP), SI
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
+	MOVQ   (SI), DX
 	VXORPS Y1, Y1, Y1
-	MOVQ   x1+32(FP), BX
+	MOVQ   8(SI), BX
 	VXORPS Y2, Y2, Y2
-	MOVQ   x2+40(FP), SI
-	MOVQ   blocks+56(FP), R8
+	MOVQ   16(SI), SI
+	MOVQ   blocks+32(FP), R8
 
 block:
 	PREFETCHT0 4096(AX)
@@ -4784,24 +4811,25 @@ pair:
 	VZEROUPPER
 	RET
 
-// func tileQ4_Kx4(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ4_Kx4(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ4_Kx4(SB), NOSPLIT, $544-72
+TEXT ·tileQ4_Kx4(SB), NOSPLIT, $544-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), R8
+	MOVQ    tiles+40(FP), R8
 	VMOVDQU v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>+0(SB), Y4
 
 tile:
+	MOVQ   x+24(FP), DI
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
+	MOVQ   (DI), DX
 	VXORPS Y1, Y1, Y1
-	MOVQ   x1+32(FP), BX
+	MOVQ   8(DI), BX
 	VXORPS Y2, Y2, Y2
-	MOVQ   x2+40(FP), SI
+	MOVQ   16(DI), SI
 	VXORPS Y3, Y3, Y3
-	MOVQ   x3+48(FP), DI
-	MOVQ   blocks+56(FP), R9
+	MOVQ   24(DI), DI
+	MOVQ   blocks+32(FP), R9
 
 block:
 	PREFETCHT0 4096(AX)
@@ -5204,18 +5232,19 @@ pair:
 	VZEROUPPER
 	RET
 
-// func tileQ5_Kx1(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ5_Kx1(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ5_Kx1(SB), NOSPLIT, $544-72
+TEXT ·tileQ5_Kx1(SB), NOSPLIT, $544-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), BX
+	MOVQ    tiles+40(FP), BX
 	VMOVDQU v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>+0(SB), Y1
 
 tile:
+	MOVQ   x+24(FP), DX
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
-	MOVQ   blocks+56(FP), SI
+	MOVQ   (DX), DX
+	MOVQ   blocks+32(FP), SI
 
 block:
 	PREFETCHT0 4096(AX)
@@ -5491,20 +5520,21 @@ pair:
 	VZEROUPPER
 	RET
 
-// func tileQ5_Kx2(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ5_Kx2(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ5_Kx2(SB), NOSPLIT, $544-72
+TEXT ·tileQ5_Kx2(SB), NOSPLIT, $544-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), SI
+	MOVQ    tiles+40(FP), SI
 	VMOVDQU v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>+0(SB), Y2
 
 tile:
+	MOVQ   x+24(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
+	MOVQ   (BX), DX
 	VXORPS Y1, Y1, Y1
-	MOVQ   x1+32(FP), BX
-	MOVQ   blocks+56(FP), DI
+	MOVQ   8(BX), BX
+	MOVQ   blocks+32(FP), DI
 
 block:
 	PREFETCHT0 4096(AX)
@@ -5853,22 +5883,23 @@ pair:
 	VZEROUPPER
 	RET
 
-// func tileQ5_Kx3(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ5_Kx3(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ5_Kx3(SB), NOSPLIT, $544-72
+TEXT ·tileQ5_Kx3(SB), NOSPLIT, $544-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), DI
+	MOVQ    tiles+40(FP), DI
 	VMOVDQU v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>+0(SB), Y3
 
 tile:
+	MOVQ   x+24(FP), SI
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
+	MOVQ   (SI), DX
 	VXORPS Y1, Y1, Y1
-	MOVQ   x1+32(FP), BX
+	MOVQ   8(SI), BX
 	VXORPS Y2, Y2, Y2
-	MOVQ   x2+40(FP), SI
-	MOVQ   blocks+56(FP), R8
+	MOVQ   16(SI), SI
+	MOVQ   blocks+32(FP), R8
 
 block:
 	PREFETCHT0 4096(AX)
@@ -6282,24 +6313,25 @@ pair:
 	VZEROUPPER
 	RET
 
-// func tileQ5_Kx4(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ5_Kx4(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ5_Kx4(SB), NOSPLIT, $544-72
+TEXT ·tileQ5_Kx4(SB), NOSPLIT, $544-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), R8
+	MOVQ    tiles+40(FP), R8
 	VMOVDQU v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>+0(SB), Y4
 
 tile:
+	MOVQ   x+24(FP), DI
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
+	MOVQ   (DI), DX
 	VXORPS Y1, Y1, Y1
-	MOVQ   x1+32(FP), BX
+	MOVQ   8(DI), BX
 	VXORPS Y2, Y2, Y2
-	MOVQ   x2+40(FP), SI
+	MOVQ   16(DI), SI
 	VXORPS Y3, Y3, Y3
-	MOVQ   x3+48(FP), DI
-	MOVQ   blocks+56(FP), R9
+	MOVQ   24(DI), DI
+	MOVQ   blocks+32(FP), R9
 
 block:
 	PREFETCHT0 4096(AX)
@@ -6778,18 +6810,19 @@ pair:
 	VZEROUPPER
 	RET
 
-// func tileQ6_Kx1(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ6_Kx1(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ6_Kx1(SB), NOSPLIT, $544-72
+TEXT ·tileQ6_Kx1(SB), NOSPLIT, $544-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), BX
+	MOVQ    tiles+40(FP), BX
 	VMOVDQU v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>+0(SB), Y1
 
 tile:
+	MOVQ   x+24(FP), DX
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
-	MOVQ   blocks+56(FP), SI
+	MOVQ   (DX), DX
+	MOVQ   blocks+32(FP), SI
 
 block:
 	PREFETCHT0 4096(AX)
@@ -7254,20 +7287,21 @@ DATA v0f800e800b800a800780068003800280<>+16(SB)/8, $0x0780068003800280
 DATA v0f800e800b800a800780068003800280<>+24(SB)/8, $0x0f800e800b800a80
 GLOBL v0f800e800b800a800780068003800280<>(SB), RODATA|NOPTR, $32
 
-// func tileQ6_Kx2(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ6_Kx2(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ6_Kx2(SB), NOSPLIT, $544-72
+TEXT ·tileQ6_Kx2(SB), NOSPLIT, $544-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), SI
+	MOVQ    tiles+40(FP), SI
 	VMOVDQU v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>+0(SB), Y2
 
 tile:
+	MOVQ   x+24(FP), BX
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
+	MOVQ   (BX), DX
 	VXORPS Y1, Y1, Y1
-	MOVQ   x1+32(FP), BX
-	MOVQ   blocks+56(FP), DI
+	MOVQ   8(BX), BX
+	MOVQ   blocks+32(FP), DI
 
 block:
 	PREFETCHT0 4096(AX)
@@ -7855,22 +7889,23 @@ half:
 	VZEROUPPER
 	RET
 
-// func tileQ6_Kx3(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ6_Kx3(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ6_Kx3(SB), NOSPLIT, $544-72
+TEXT ·tileQ6_Kx3(SB), NOSPLIT, $544-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), DI
+	MOVQ    tiles+40(FP), DI
 	VMOVDQU v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>+0(SB), Y3
 
 tile:
+	MOVQ   x+24(FP), SI
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
+	MOVQ   (SI), DX
 	VXORPS Y1, Y1, Y1
-	MOVQ   x1+32(FP), BX
+	MOVQ   8(SI), BX
 	VXORPS Y2, Y2, Y2
-	MOVQ   x2+40(FP), SI
-	MOVQ   blocks+56(FP), R8
+	MOVQ   16(SI), SI
+	MOVQ   blocks+32(FP), R8
 
 block:
 	PREFETCHT0 4096(AX)
@@ -8597,24 +8632,25 @@ half:
 	VZEROUPPER
 	RET
 
-// func tileQ6_Kx4(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+// func tileQ6_Kx4(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·tileQ6_Kx4(SB), NOSPLIT, $544-72
+TEXT ·tileQ6_Kx4(SB), NOSPLIT, $544-48
 	MOVQ    dst+0(FP), CX
 	MOVQ    w+16(FP), AX
-	MOVQ    tiles+64(FP), R8
+	MOVQ    tiles+40(FP), R8
 	VMOVDQU v0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f<>+0(SB), Y4
 
 tile:
+	MOVQ   x+24(FP), DI
 	VXORPS Y0, Y0, Y0
-	MOVQ   x0+24(FP), DX
+	MOVQ   (DI), DX
 	VXORPS Y1, Y1, Y1
-	MOVQ   x1+32(FP), BX
+	MOVQ   8(DI), BX
 	VXORPS Y2, Y2, Y2
-	MOVQ   x2+40(FP), SI
+	MOVQ   16(DI), SI
 	VXORPS Y3, Y3, Y3
-	MOVQ   x3+48(FP), DI
-	MOVQ   blocks+56(FP), R9
+	MOVQ   24(DI), DI
+	MOVQ   blocks+32(FP), R9
 
 block:
 	PREFETCHT0 4096(AX)

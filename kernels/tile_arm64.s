@@ -4,19 +4,20 @@
 
 #include "textflag.h"
 
-// func tileQ4_0x1(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ4_0x1(SB), NOSPLIT, $0-72
+// func tileQ4_0x1(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ4_0x1(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 	VMOVI $15, V6.B16
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
-	MOVD blocks+56(FP), R4
+	MOVD 0(R5), R6
+	MOVD blocks+32(FP), R4
 
 block:
 	FMOVQ 32(R6), F3
@@ -80,22 +81,23 @@ block:
 	CBNZ R3, tile
 	RET
 
-// func tileQ4_0x2(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ4_0x2(SB), NOSPLIT, $0-72
+// func tileQ4_0x2(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ4_0x2(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 	VMOVI $15, V12.B16
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
+	MOVD 0(R5), R6
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-	MOVD x1+32(FP), R7
-	MOVD blocks+56(FP), R4
+	MOVD 8(R5), R7
+	MOVD blocks+32(FP), R4
 
 block:
 	FMOVQ 32(R6), F3
@@ -189,25 +191,26 @@ block:
 	CBNZ R3, tile
 	RET
 
-// func tileQ4_0x3(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ4_0x3(SB), NOSPLIT, $0-72
+// func tileQ4_0x3(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ4_0x3(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 	VMOVI $15, V18.B16
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
+	MOVD 0(R5), R6
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-	MOVD x1+32(FP), R7
+	MOVD 8(R5), R7
 	VEOR V12.B16, V12.B16, V12.B16
 	VEOR V13.B16, V13.B16, V13.B16
-	MOVD x2+40(FP), R8
-	MOVD blocks+56(FP), R4
+	MOVD 16(R5), R8
+	MOVD blocks+32(FP), R4
 
 block:
 	FMOVQ 32(R6), F3
@@ -331,28 +334,29 @@ block:
 	CBNZ R3, tile
 	RET
 
-// func tileQ4_0x4(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ4_0x4(SB), NOSPLIT, $0-72
+// func tileQ4_0x4(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ4_0x4(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 	VMOVI $15, V24.B16
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
+	MOVD 0(R5), R6
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-	MOVD x1+32(FP), R7
+	MOVD 8(R5), R7
 	VEOR V12.B16, V12.B16, V12.B16
 	VEOR V13.B16, V13.B16, V13.B16
-	MOVD x2+40(FP), R8
+	MOVD 16(R5), R8
 	VEOR V18.B16, V18.B16, V18.B16
 	VEOR V19.B16, V19.B16, V19.B16
-	MOVD x3+48(FP), R9
-	MOVD blocks+56(FP), R4
+	MOVD 24(R5), R9
+	MOVD blocks+32(FP), R4
 
 block:
 	FMOVQ 32(R6), F3
@@ -506,19 +510,20 @@ block:
 	CBNZ R3, tile
 	RET
 
-// func tileQ4_1x1(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ4_1x1(SB), NOSPLIT, $0-72
+// func tileQ4_1x1(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ4_1x1(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 	VMOVI $15, V6.B16
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
-	MOVD blocks+56(FP), R4
+	MOVD 0(R5), R6
+	MOVD blocks+32(FP), R4
 
 block:
 	VEOR V2.B16, V2.B16, V2.B16
@@ -586,22 +591,23 @@ block:
 	CBNZ R3, tile
 	RET
 
-// func tileQ4_1x2(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ4_1x2(SB), NOSPLIT, $0-72
+// func tileQ4_1x2(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ4_1x2(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 	VMOVI $15, V12.B16
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
+	MOVD 0(R5), R6
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-	MOVD x1+32(FP), R7
-	MOVD blocks+56(FP), R4
+	MOVD 8(R5), R7
+	MOVD blocks+32(FP), R4
 
 block:
 	VEOR V2.B16, V2.B16, V2.B16
@@ -700,25 +706,26 @@ block:
 	CBNZ R3, tile
 	RET
 
-// func tileQ4_1x3(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ4_1x3(SB), NOSPLIT, $0-72
+// func tileQ4_1x3(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ4_1x3(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 	VMOVI $15, V18.B16
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
+	MOVD 0(R5), R6
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-	MOVD x1+32(FP), R7
+	MOVD 8(R5), R7
 	VEOR V12.B16, V12.B16, V12.B16
 	VEOR V13.B16, V13.B16, V13.B16
-	MOVD x2+40(FP), R8
-	MOVD blocks+56(FP), R4
+	MOVD 16(R5), R8
+	MOVD blocks+32(FP), R4
 
 block:
 	VEOR V2.B16, V2.B16, V2.B16
@@ -848,28 +855,29 @@ block:
 	CBNZ R3, tile
 	RET
 
-// func tileQ4_1x4(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ4_1x4(SB), NOSPLIT, $0-72
+// func tileQ4_1x4(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ4_1x4(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 	VMOVI $15, V24.B16
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
+	MOVD 0(R5), R6
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-	MOVD x1+32(FP), R7
+	MOVD 8(R5), R7
 	VEOR V12.B16, V12.B16, V12.B16
 	VEOR V13.B16, V13.B16, V13.B16
-	MOVD x2+40(FP), R8
+	MOVD 16(R5), R8
 	VEOR V18.B16, V18.B16, V18.B16
 	VEOR V19.B16, V19.B16, V19.B16
-	MOVD x3+48(FP), R9
-	MOVD blocks+56(FP), R4
+	MOVD 24(R5), R9
+	MOVD blocks+32(FP), R4
 
 block:
 	VEOR V2.B16, V2.B16, V2.B16
@@ -1030,18 +1038,19 @@ block:
 	CBNZ R3, tile
 	RET
 
-// func tileQ5_0x1(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ5_0x1(SB), NOSPLIT, $0-72
+// func tileQ5_0x1(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ5_0x1(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
-	MOVD blocks+56(FP), R4
+	MOVD 0(R5), R6
+	MOVD blocks+32(FP), R4
 
 block:
 	VEOR V2.B16, V2.B16, V2.B16
@@ -1139,21 +1148,22 @@ block:
 	CBNZ R3, tile
 	RET
 
-// func tileQ5_0x2(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ5_0x2(SB), NOSPLIT, $0-72
+// func tileQ5_0x2(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ5_0x2(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
+	MOVD 0(R5), R6
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-	MOVD x1+32(FP), R7
-	MOVD blocks+56(FP), R4
+	MOVD 8(R5), R7
+	MOVD blocks+32(FP), R4
 
 block:
 	VEOR V2.B16, V2.B16, V2.B16
@@ -1280,24 +1290,25 @@ block:
 	CBNZ R3, tile
 	RET
 
-// func tileQ5_0x3(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ5_0x3(SB), NOSPLIT, $0-72
+// func tileQ5_0x3(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ5_0x3(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
+	MOVD 0(R5), R6
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-	MOVD x1+32(FP), R7
+	MOVD 8(R5), R7
 	VEOR V12.B16, V12.B16, V12.B16
 	VEOR V13.B16, V13.B16, V13.B16
-	MOVD x2+40(FP), R8
-	MOVD blocks+56(FP), R4
+	MOVD 16(R5), R8
+	MOVD blocks+32(FP), R4
 
 block:
 	VEOR V2.B16, V2.B16, V2.B16
@@ -1453,27 +1464,28 @@ block:
 	CBNZ R3, tile
 	RET
 
-// func tileQ5_0x4(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ5_0x4(SB), NOSPLIT, $0-72
+// func tileQ5_0x4(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ5_0x4(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
+	MOVD 0(R5), R6
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-	MOVD x1+32(FP), R7
+	MOVD 8(R5), R7
 	VEOR V12.B16, V12.B16, V12.B16
 	VEOR V13.B16, V13.B16, V13.B16
-	MOVD x2+40(FP), R8
+	MOVD 16(R5), R8
 	VEOR V18.B16, V18.B16, V18.B16
 	VEOR V19.B16, V19.B16, V19.B16
-	MOVD x3+48(FP), R9
-	MOVD blocks+56(FP), R4
+	MOVD 24(R5), R9
+	MOVD blocks+32(FP), R4
 
 block:
 	VEOR V2.B16, V2.B16, V2.B16
@@ -1658,18 +1670,19 @@ block:
 	CBNZ R3, tile
 	RET
 
-// func tileQ5_1x1(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ5_1x1(SB), NOSPLIT, $0-72
+// func tileQ5_1x1(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ5_1x1(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
-	MOVD blocks+56(FP), R4
+	MOVD 0(R5), R6
+	MOVD blocks+32(FP), R4
 
 block:
 	FMOVQ 32(R6), F3
@@ -1775,21 +1788,22 @@ block:
 	CBNZ R3, tile
 	RET
 
-// func tileQ5_1x2(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ5_1x2(SB), NOSPLIT, $0-72
+// func tileQ5_1x2(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ5_1x2(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
+	MOVD 0(R5), R6
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-	MOVD x1+32(FP), R7
-	MOVD blocks+56(FP), R4
+	MOVD 8(R5), R7
+	MOVD blocks+32(FP), R4
 
 block:
 	FMOVQ 32(R6), F3
@@ -1929,24 +1943,25 @@ block:
 	CBNZ R3, tile
 	RET
 
-// func tileQ5_1x3(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ5_1x3(SB), NOSPLIT, $0-72
+// func tileQ5_1x3(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ5_1x3(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
+	MOVD 0(R5), R6
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-	MOVD x1+32(FP), R7
+	MOVD 8(R5), R7
 	VEOR V12.B16, V12.B16, V12.B16
 	VEOR V13.B16, V13.B16, V13.B16
-	MOVD x2+40(FP), R8
-	MOVD blocks+56(FP), R4
+	MOVD 16(R5), R8
+	MOVD blocks+32(FP), R4
 
 block:
 	FMOVQ 32(R6), F3
@@ -2120,27 +2135,28 @@ block:
 	CBNZ R3, tile
 	RET
 
-// func tileQ5_1x4(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ5_1x4(SB), NOSPLIT, $0-72
+// func tileQ5_1x4(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ5_1x4(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
+	MOVD 0(R5), R6
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-	MOVD x1+32(FP), R7
+	MOVD 8(R5), R7
 	VEOR V12.B16, V12.B16, V12.B16
 	VEOR V13.B16, V13.B16, V13.B16
-	MOVD x2+40(FP), R8
+	MOVD 16(R5), R8
 	VEOR V18.B16, V18.B16, V18.B16
 	VEOR V19.B16, V19.B16, V19.B16
-	MOVD x3+48(FP), R9
-	MOVD blocks+56(FP), R4
+	MOVD 24(R5), R9
+	MOVD blocks+32(FP), R4
 
 block:
 	FMOVQ 32(R6), F3
@@ -2348,18 +2364,19 @@ block:
 	CBNZ R3, tile
 	RET
 
-// func tileQ8_0x1(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ8_0x1(SB), NOSPLIT, $0-72
+// func tileQ8_0x1(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ8_0x1(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
-	MOVD blocks+56(FP), R4
+	MOVD 0(R5), R6
+	MOVD blocks+32(FP), R4
 
 block:
 	VEOR V2.B16, V2.B16, V2.B16
@@ -2410,21 +2427,22 @@ block:
 	CBNZ R3, tile
 	RET
 
-// func tileQ8_0x2(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ8_0x2(SB), NOSPLIT, $0-72
+// func tileQ8_0x2(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ8_0x2(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
+	MOVD 0(R5), R6
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-	MOVD x1+32(FP), R7
-	MOVD blocks+56(FP), R4
+	MOVD 8(R5), R7
+	MOVD blocks+32(FP), R4
 
 block:
 	VEOR V2.B16, V2.B16, V2.B16
@@ -2504,24 +2522,25 @@ block:
 	CBNZ R3, tile
 	RET
 
-// func tileQ8_0x3(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ8_0x3(SB), NOSPLIT, $0-72
+// func tileQ8_0x3(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ8_0x3(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
+	MOVD 0(R5), R6
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-	MOVD x1+32(FP), R7
+	MOVD 8(R5), R7
 	VEOR V12.B16, V12.B16, V12.B16
 	VEOR V13.B16, V13.B16, V13.B16
-	MOVD x2+40(FP), R8
-	MOVD blocks+56(FP), R4
+	MOVD 16(R5), R8
+	MOVD blocks+32(FP), R4
 
 block:
 	VEOR V2.B16, V2.B16, V2.B16
@@ -2630,27 +2649,28 @@ block:
 	CBNZ R3, tile
 	RET
 
-// func tileQ8_0x4(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ8_0x4(SB), NOSPLIT, $0-72
+// func tileQ8_0x4(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ8_0x4(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
+	MOVD 0(R5), R6
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-	MOVD x1+32(FP), R7
+	MOVD 8(R5), R7
 	VEOR V12.B16, V12.B16, V12.B16
 	VEOR V13.B16, V13.B16, V13.B16
-	MOVD x2+40(FP), R8
+	MOVD 16(R5), R8
 	VEOR V18.B16, V18.B16, V18.B16
 	VEOR V19.B16, V19.B16, V19.B16
-	MOVD x3+48(FP), R9
-	MOVD blocks+56(FP), R4
+	MOVD 24(R5), R9
+	MOVD blocks+32(FP), R4
 
 block:
 	VEOR V2.B16, V2.B16, V2.B16
@@ -2788,20 +2808,21 @@ block:
 	CBNZ R3, tile
 	RET
 
-// func tileIQ4_NLx1(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileIQ4_NLx1(SB), NOSPLIT, $0-72
+// func tileIQ4_NLx1(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileIQ4_NLx1(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 	VMOVI $15, V6.B16
 	VMOVQ $0xf6eaddcfbfad9881, $0x7159453526190d01, V7
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
-	MOVD blocks+56(FP), R4
+	MOVD 0(R5), R6
+	MOVD blocks+32(FP), R4
 
 block:
 	VEOR V2.B16, V2.B16, V2.B16
@@ -2880,23 +2901,24 @@ block:
 	CBNZ R3, tile
 	RET
 
-// func tileIQ4_NLx2(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileIQ4_NLx2(SB), NOSPLIT, $0-72
+// func tileIQ4_NLx2(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileIQ4_NLx2(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 	VMOVI $15, V12.B16
 	VMOVQ $0xf6eaddcfbfad9881, $0x7159453526190d01, V13
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
+	MOVD 0(R5), R6
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-	MOVD x1+32(FP), R7
-	MOVD blocks+56(FP), R4
+	MOVD 8(R5), R7
+	MOVD blocks+32(FP), R4
 
 block:
 	VEOR V2.B16, V2.B16, V2.B16
@@ -3004,26 +3026,27 @@ block:
 	CBNZ R3, tile
 	RET
 
-// func tileIQ4_NLx3(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileIQ4_NLx3(SB), NOSPLIT, $0-72
+// func tileIQ4_NLx3(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileIQ4_NLx3(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 	VMOVI $15, V18.B16
 	VMOVQ $0xf6eaddcfbfad9881, $0x7159453526190d01, V19
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
+	MOVD 0(R5), R6
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-	MOVD x1+32(FP), R7
+	MOVD 8(R5), R7
 	VEOR V12.B16, V12.B16, V12.B16
 	VEOR V13.B16, V13.B16, V13.B16
-	MOVD x2+40(FP), R8
-	MOVD blocks+56(FP), R4
+	MOVD 16(R5), R8
+	MOVD blocks+32(FP), R4
 
 block:
 	VEOR V2.B16, V2.B16, V2.B16
@@ -3160,29 +3183,30 @@ block:
 	CBNZ R3, tile
 	RET
 
-// func tileIQ4_NLx4(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileIQ4_NLx4(SB), NOSPLIT, $0-72
+// func tileIQ4_NLx4(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileIQ4_NLx4(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 	VMOVI $15, V24.B16
 	VMOVQ $0xf6eaddcfbfad9881, $0x7159453526190d01, V25
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
+	MOVD 0(R5), R6
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-	MOVD x1+32(FP), R7
+	MOVD 8(R5), R7
 	VEOR V12.B16, V12.B16, V12.B16
 	VEOR V13.B16, V13.B16, V13.B16
-	MOVD x2+40(FP), R8
+	MOVD 16(R5), R8
 	VEOR V18.B16, V18.B16, V18.B16
 	VEOR V19.B16, V19.B16, V19.B16
-	MOVD x3+48(FP), R9
-	MOVD blocks+56(FP), R4
+	MOVD 24(R5), R9
+	MOVD blocks+32(FP), R4
 
 block:
 	VEOR V2.B16, V2.B16, V2.B16
@@ -3348,19 +3372,20 @@ block:
 	CBNZ R3, tile
 	RET
 
-// func tileQ4_Kx1(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ4_Kx1(SB), NOSPLIT, $512-72
+// func tileQ4_Kx1(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ4_Kx1(SB), NOSPLIT, $512-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 	VMOVI $15, V6.B16
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
-	MOVD blocks+56(FP), R4
+	MOVD 0(R5), R6
+	MOVD blocks+32(FP), R4
 
 block:
 	MOVD $factors-512(SP), R7
@@ -3666,22 +3691,23 @@ pair:
 	CBNZ R3, tile
 	RET
 
-// func tileQ4_Kx2(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ4_Kx2(SB), NOSPLIT, $512-72
+// func tileQ4_Kx2(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ4_Kx2(SB), NOSPLIT, $512-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 	VMOVI $15, V12.B16
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
+	MOVD 0(R5), R6
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-	MOVD x1+32(FP), R7
-	MOVD blocks+56(FP), R4
+	MOVD 8(R5), R7
+	MOVD blocks+32(FP), R4
 
 block:
 	MOVD $factors-512(SP), R8
@@ -4050,25 +4076,26 @@ pair:
 	CBNZ R3, tile
 	RET
 
-// func tileQ4_Kx3(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ4_Kx3(SB), NOSPLIT, $512-72
+// func tileQ4_Kx3(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ4_Kx3(SB), NOSPLIT, $512-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 	VMOVI $15, V18.B16
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
+	MOVD 0(R5), R6
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-	MOVD x1+32(FP), R7
+	MOVD 8(R5), R7
 	VEOR V12.B16, V12.B16, V12.B16
 	VEOR V13.B16, V13.B16, V13.B16
-	MOVD x2+40(FP), R8
-	MOVD blocks+56(FP), R4
+	MOVD 16(R5), R8
+	MOVD blocks+32(FP), R4
 
 block:
 	MOVD $factors-512(SP), R9
@@ -4500,28 +4527,29 @@ pair:
 	CBNZ R3, tile
 	RET
 
-// func tileQ4_Kx4(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ4_Kx4(SB), NOSPLIT, $512-72
+// func tileQ4_Kx4(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ4_Kx4(SB), NOSPLIT, $512-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 	VMOVI $15, V24.B16
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
+	MOVD 0(R5), R6
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-	MOVD x1+32(FP), R7
+	MOVD 8(R5), R7
 	VEOR V12.B16, V12.B16, V12.B16
 	VEOR V13.B16, V13.B16, V13.B16
-	MOVD x2+40(FP), R8
+	MOVD 16(R5), R8
 	VEOR V18.B16, V18.B16, V18.B16
 	VEOR V19.B16, V19.B16, V19.B16
-	MOVD x3+48(FP), R9
-	MOVD blocks+56(FP), R4
+	MOVD 24(R5), R9
+	MOVD blocks+32(FP), R4
 
 block:
 	MOVD $factors-512(SP), R10
@@ -5016,18 +5044,19 @@ pair:
 	CBNZ R3, tile
 	RET
 
-// func tileQ5_Kx1(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ5_Kx1(SB), NOSPLIT, $512-72
+// func tileQ5_Kx1(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ5_Kx1(SB), NOSPLIT, $512-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
-	MOVD blocks+56(FP), R4
+	MOVD 0(R5), R6
+	MOVD blocks+32(FP), R4
 
 block:
 	MOVD $factors-512(SP), R7
@@ -5409,21 +5438,22 @@ pair:
 	CBNZ R3, tile
 	RET
 
-// func tileQ5_Kx2(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ5_Kx2(SB), NOSPLIT, $512-72
+// func tileQ5_Kx2(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ5_Kx2(SB), NOSPLIT, $512-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
+	MOVD 0(R5), R6
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-	MOVD x1+32(FP), R7
-	MOVD blocks+56(FP), R4
+	MOVD 8(R5), R7
+	MOVD blocks+32(FP), R4
 
 block:
 	MOVD $factors-512(SP), R8
@@ -5874,24 +5904,25 @@ pair:
 	CBNZ R3, tile
 	RET
 
-// func tileQ5_Kx3(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ5_Kx3(SB), NOSPLIT, $512-72
+// func tileQ5_Kx3(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ5_Kx3(SB), NOSPLIT, $512-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
+	MOVD 0(R5), R6
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-	MOVD x1+32(FP), R7
+	MOVD 8(R5), R7
 	VEOR V12.B16, V12.B16, V12.B16
 	VEOR V13.B16, V13.B16, V13.B16
-	MOVD x2+40(FP), R8
-	MOVD blocks+56(FP), R4
+	MOVD 16(R5), R8
+	MOVD blocks+32(FP), R4
 
 block:
 	MOVD $factors-512(SP), R9
@@ -6411,27 +6442,28 @@ pair:
 	CBNZ R3, tile
 	RET
 
-// func tileQ5_Kx4(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ5_Kx4(SB), NOSPLIT, $512-72
+// func tileQ5_Kx4(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ5_Kx4(SB), NOSPLIT, $512-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
+	MOVD 0(R5), R6
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-	MOVD x1+32(FP), R7
+	MOVD 8(R5), R7
 	VEOR V12.B16, V12.B16, V12.B16
 	VEOR V13.B16, V13.B16, V13.B16
-	MOVD x2+40(FP), R8
+	MOVD 16(R5), R8
 	VEOR V18.B16, V18.B16, V18.B16
 	VEOR V19.B16, V19.B16, V19.B16
-	MOVD x3+48(FP), R9
-	MOVD blocks+56(FP), R4
+	MOVD 24(R5), R9
+	MOVD blocks+32(FP), R4
 
 block:
 	MOVD $factors-512(SP), R10
@@ -7020,18 +7052,19 @@ pair:
 	CBNZ R3, tile
 	RET
 
-// func tileQ6_Kx1(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ6_Kx1(SB), NOSPLIT, $0-72
+// func tileQ6_Kx1(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ6_Kx1(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
-	MOVD blocks+56(FP), R4
+	MOVD 0(R5), R6
+	MOVD blocks+32(FP), R4
 
 block:
 	ADD $16, R2, R7
@@ -7687,21 +7720,22 @@ half:
 	CBNZ R3, tile
 	RET
 
-// func tileQ6_Kx2(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ6_Kx2(SB), NOSPLIT, $0-72
+// func tileQ6_Kx2(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ6_Kx2(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
+	MOVD 0(R5), R6
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-	MOVD x1+32(FP), R7
-	MOVD blocks+56(FP), R4
+	MOVD 8(R5), R7
+	MOVD blocks+32(FP), R4
 
 block:
 	ADD $16, R2, R8
@@ -8492,24 +8526,25 @@ half:
 	CBNZ R3, tile
 	RET
 
-// func tileQ6_Kx3(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ6_Kx3(SB), NOSPLIT, $0-72
+// func tileQ6_Kx3(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ6_Kx3(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
+	MOVD 0(R5), R6
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-	MOVD x1+32(FP), R7
+	MOVD 8(R5), R7
 	VEOR V12.B16, V12.B16, V12.B16
 	VEOR V13.B16, V13.B16, V13.B16
-	MOVD x2+40(FP), R8
-	MOVD blocks+56(FP), R4
+	MOVD 16(R5), R8
+	MOVD blocks+32(FP), R4
 
 block:
 	ADD $16, R2, R9
@@ -9435,27 +9470,28 @@ half:
 	CBNZ R3, tile
 	RET
 
-// func tileQ6_Kx4(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)
-TEXT ·tileQ6_Kx4(SB), NOSPLIT, $0-72
+// func tileQ6_Kx4(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)
+TEXT ·tileQ6_Kx4(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD w+16(FP), R2
-	MOVD tiles+64(FP), R3
+	MOVD tiles+40(FP), R3
 
 tile:
+	MOVD x+24(FP), R5
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
-	MOVD x0+24(FP), R6
+	MOVD 0(R5), R6
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-	MOVD x1+32(FP), R7
+	MOVD 8(R5), R7
 	VEOR V12.B16, V12.B16, V12.B16
 	VEOR V13.B16, V13.B16, V13.B16
-	MOVD x2+40(FP), R8
+	MOVD 16(R5), R8
 	VEOR V18.B16, V18.B16, V18.B16
 	VEOR V19.B16, V19.B16, V19.B16
-	MOVD x3+48(FP), R9
-	MOVD blocks+56(FP), R4
+	MOVD 24(R5), R9
+	MOVD blocks+32(FP), R4
 
 block:
 	ADD $16, R2, R10

@@ -7,179 +7,219 @@ package kernels
 // tileQ4_0x1VNNI is the tileFunc of Q4_0 for 1.
 //
 //go:noescape
-func tileQ4_0x1VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ4_0x1VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ4_0x2VNNI is the tileFunc of Q4_0 for 2.
 //
 //go:noescape
-func tileQ4_0x2VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ4_0x2VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ4_0x3VNNI is the tileFunc of Q4_0 for 3.
 //
 //go:noescape
-func tileQ4_0x3VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ4_0x3VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ4_0x4VNNI is the tileFunc of Q4_0 for 4.
 //
 //go:noescape
-func tileQ4_0x4VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ4_0x4VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
+
+// tileQ4_0x5VNNI is the tileFunc of Q4_0 for 5.
+//
+//go:noescape
+func tileQ4_0x5VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
+
+// tileQ4_0x6VNNI is the tileFunc of Q4_0 for 6.
+//
+//go:noescape
+func tileQ4_0x6VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ4_1x1VNNI is the tileFunc of Q4_1 for 1.
 //
 //go:noescape
-func tileQ4_1x1VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ4_1x1VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ4_1x2VNNI is the tileFunc of Q4_1 for 2.
 //
 //go:noescape
-func tileQ4_1x2VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ4_1x2VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ4_1x3VNNI is the tileFunc of Q4_1 for 3.
 //
 //go:noescape
-func tileQ4_1x3VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ4_1x3VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ4_1x4VNNI is the tileFunc of Q4_1 for 4.
 //
 //go:noescape
-func tileQ4_1x4VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ4_1x4VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
+
+// tileQ4_1x5VNNI is the tileFunc of Q4_1 for 5.
+//
+//go:noescape
+func tileQ4_1x5VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
+
+// tileQ4_1x6VNNI is the tileFunc of Q4_1 for 6.
+//
+//go:noescape
+func tileQ4_1x6VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ5_0x1VNNI is the tileFunc of Q5_0 for 1.
 //
 //go:noescape
-func tileQ5_0x1VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ5_0x1VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ5_0x2VNNI is the tileFunc of Q5_0 for 2.
 //
 //go:noescape
-func tileQ5_0x2VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ5_0x2VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ5_0x3VNNI is the tileFunc of Q5_0 for 3.
 //
 //go:noescape
-func tileQ5_0x3VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ5_0x3VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ5_0x4VNNI is the tileFunc of Q5_0 for 4.
 //
 //go:noescape
-func tileQ5_0x4VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ5_0x4VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ5_1x1VNNI is the tileFunc of Q5_1 for 1.
 //
 //go:noescape
-func tileQ5_1x1VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ5_1x1VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ5_1x2VNNI is the tileFunc of Q5_1 for 2.
 //
 //go:noescape
-func tileQ5_1x2VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ5_1x2VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ5_1x3VNNI is the tileFunc of Q5_1 for 3.
 //
 //go:noescape
-func tileQ5_1x3VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ5_1x3VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ5_1x4VNNI is the tileFunc of Q5_1 for 4.
 //
 //go:noescape
-func tileQ5_1x4VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ5_1x4VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ8_0x1VNNI is the tileFunc of Q8_0 for 1.
 //
 //go:noescape
-func tileQ8_0x1VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ8_0x1VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ8_0x2VNNI is the tileFunc of Q8_0 for 2.
 //
 //go:noescape
-func tileQ8_0x2VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ8_0x2VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ8_0x3VNNI is the tileFunc of Q8_0 for 3.
 //
 //go:noescape
-func tileQ8_0x3VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ8_0x3VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ8_0x4VNNI is the tileFunc of Q8_0 for 4.
 //
 //go:noescape
-func tileQ8_0x4VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ8_0x4VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
+
+// tileQ8_0x5VNNI is the tileFunc of Q8_0 for 5.
+//
+//go:noescape
+func tileQ8_0x5VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
+
+// tileQ8_0x6VNNI is the tileFunc of Q8_0 for 6.
+//
+//go:noescape
+func tileQ8_0x6VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileIQ4_NLx1VNNI is the tileFunc of IQ4_NL for 1.
 //
 //go:noescape
-func tileIQ4_NLx1VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileIQ4_NLx1VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileIQ4_NLx2VNNI is the tileFunc of IQ4_NL for 2.
 //
 //go:noescape
-func tileIQ4_NLx2VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileIQ4_NLx2VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileIQ4_NLx3VNNI is the tileFunc of IQ4_NL for 3.
 //
 //go:noescape
-func tileIQ4_NLx3VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileIQ4_NLx3VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileIQ4_NLx4VNNI is the tileFunc of IQ4_NL for 4.
 //
 //go:noescape
-func tileIQ4_NLx4VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileIQ4_NLx4VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
+
+// tileIQ4_NLx5VNNI is the tileFunc of IQ4_NL for 5.
+//
+//go:noescape
+func tileIQ4_NLx5VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
+
+// tileIQ4_NLx6VNNI is the tileFunc of IQ4_NL for 6.
+//
+//go:noescape
+func tileIQ4_NLx6VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ4_Kx1VNNI is the tileFunc of Q4_K for 1.
 //
 //go:noescape
-func tileQ4_Kx1VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ4_Kx1VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ4_Kx2VNNI is the tileFunc of Q4_K for 2.
 //
 //go:noescape
-func tileQ4_Kx2VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ4_Kx2VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ4_Kx3VNNI is the tileFunc of Q4_K for 3.
 //
 //go:noescape
-func tileQ4_Kx3VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ4_Kx3VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ4_Kx4VNNI is the tileFunc of Q4_K for 4.
 //
 //go:noescape
-func tileQ4_Kx4VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ4_Kx4VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ5_Kx1VNNI is the tileFunc of Q5_K for 1.
 //
 //go:noescape
-func tileQ5_Kx1VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ5_Kx1VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ5_Kx2VNNI is the tileFunc of Q5_K for 2.
 //
 //go:noescape
-func tileQ5_Kx2VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ5_Kx2VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ5_Kx3VNNI is the tileFunc of Q5_K for 3.
 //
 //go:noescape
-func tileQ5_Kx3VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ5_Kx3VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ5_Kx4VNNI is the tileFunc of Q5_K for 4.
 //
 //go:noescape
-func tileQ5_Kx4VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ5_Kx4VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ6_Kx1VNNI is the tileFunc of Q6_K for 1.
 //
 //go:noescape
-func tileQ6_Kx1VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ6_Kx1VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ6_Kx2VNNI is the tileFunc of Q6_K for 2.
 //
 //go:noescape
-func tileQ6_Kx2VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ6_Kx2VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ6_Kx3VNNI is the tileFunc of Q6_K for 3.
 //
 //go:noescape
-func tileQ6_Kx3VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ6_Kx3VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)
 
 // tileQ6_Kx4VNNI is the tileFunc of Q6_K for 4.
 //
 //go:noescape
-func tileQ6_Kx4VNNI(dst *float32, stride int, w *byte, x0 *int8, x1 *int8, x2 *int8, x3 *int8, blocks int, tiles int)
+func tileQ6_Kx4VNNI(dst *float32, stride int, w *byte, x **int8, blocks int, tiles int)

@@ -155,6 +155,6 @@ func (x *packable) pack(dst []byte, lo, hi int) {
 // usePacked makes the model use the copies.
 func (m *Model) usePacked(data []byte, all []packable) {
 	for _, x := range all {
-		x.matrix.Data, x.matrix.Packed = data[x.at:x.at+len(x.matrix.Data)], true
+		x.matrix.Data, x.matrix.Packed = data[x.at:x.at+len(x.matrix.Data)], kernels.TileRows()
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"lladakit/internal/disk"
 	"lladakit/internal/mmap"
+	"lladakit/kernels"
 )
 
 // A file of packed weights is a page with packMagic and a digest, and then the
@@ -42,10 +43,11 @@ func (m *Model) packFile(ctx context.Context, all []packable, size int, progress
 	return nil
 }
 
-// packHeader returns the first page: the digest is of the files' names, sizes and
-// times, and of what is packed.
+// packHeader returns the first page: the digest is of how rows are interleaved, of the
+// files' names, sizes and times, and of what is packed.
 func (m *Model) packHeader(all []packable) ([]byte, error) {
 	sum := sha256.New()
+	fmt.Fprintf(sum, "%d\n", kernels.TileRows())
 	for _, path := range m.file.Paths {
 		info, err := os.Stat(path)
 		if err != nil {

@@ -6,11 +6,11 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// packs emits interleaving: 4 bytes of eight rows each become 32 bytes.
+// packs emits interleaving: 4 bytes of eight rows each become 32 bytes of a tile.
 func packs() {
-	TEXT("interleave", NOSPLIT, "func(dst, src *byte, row, blocks, size, halfAt, halfs, dwordAt, quads, singles int)")
-	Doc("interleave is interleavePlain of rows that are row bytes long, with quads·4 + singles dwords, at",
-		"least one half float and one block.")
+	TEXT("interleave", NOSPLIT, "func(dst, src *byte, row, blocks, tileRows, first, size, halfAt, halfs, dwordAt, quads, singles int)")
+	Doc("interleave is interleavePlain of eight rows that are row bytes long, first and those behind it of a tile,",
+		"with quads·4 + singles dwords, at least one half float and one block.")
 	Pragma("noescape")
 	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
 	row, blocks := Load(Param("row"), GP64()), Load(Param("blocks"), GP64())
@@ -19,6 +19,8 @@ func packs() {
 	LEAQ(Mem{Base: row, Index: row, Scale: 4}, row5)
 	LEAQ(Mem{Base: row3, Index: row, Scale: 4}, row7)
 	in, out, n := GP64(), GP64(), GP64()
+	step := Load(Param("tileRows"), GP64()) // how far apart dwords of a row are, and twice as far as halfs
+	SHLQ(Imm(2), step)
 	at := func(r int) Mem {
 		m := Mem{Base: in}
 		switch r {
@@ -51,7 +53,9 @@ func packs() {
 	LEAQ(Mem{Base: next, Index: n, Scale: 8}, next) // n is what was too much, negative
 
 	MOVQ(src, in)
-	MOVQ(dst, out)
+	Load(Param("first"), out)
+	LEAQ(Mem{Base: dst, Index: out, Scale: 2}, out)
+	SHRQ(Imm(1), step)
 	Load(Param("halfAt"), n)
 	ADDQ(n, in)
 	Load(Param("halfs"), n)
@@ -62,10 +66,13 @@ func packs() {
 		MOVW(h.As16(), Mem{Base: out, Disp: 2 * r})
 	}
 	ADDQ(Imm(2), in)
-	ADDQ(Imm(16), out)
+	ADDQ(step, out)
 	DECQ(n)
 	JNZ(LabelRef("half"))
 
+	ADDQ(step, step)
+	Load(Param("first"), n)
+	LEAQ(Mem{Base: out, Index: n, Scale: 2}, out)
 	MOVQ(src, in)
 	Load(Param("dwordAt"), n)
 	ADDQ(n, in)
@@ -86,16 +93,15 @@ func packs() {
 	VPUNPCKLDQ(v[3], v[2], lo1)
 	VPUNPCKHDQ(v[1], v[0], hi0)
 	VPUNPCKHDQ(v[3], v[2], hi1)
-	for i, pair := range [][2]VecVirtual{{lo0, lo1}, {hi0, hi1}} {
-		d := YMM()
-		VPUNPCKLQDQ(pair[1], pair[0], d)
-		VMOVDQU(d, Mem{Base: out, Disp: 64 * i})
-		d = YMM()
-		VPUNPCKHQDQ(pair[1], pair[0], d)
-		VMOVDQU(d, Mem{Base: out, Disp: 64*i + 32})
+	for _, pair := range [][2]VecVirtual{{lo0, lo1}, {hi0, hi1}} {
+		for _, unpack := range []func(...Op){VPUNPCKLQDQ, VPUNPCKHQDQ} {
+			d := YMM()
+			unpack(pair[1], pair[0], d)
+			VMOVDQU(d, Mem{Base: out})
+			ADDQ(step, out)
+		}
 	}
 	ADDQ(Imm(16), in)
-	ADDQ(U32(128), out)
 	DECQ(n)
 	JNZ(LabelRef("quad"))
 
@@ -110,7 +116,7 @@ func packs() {
 		MOVL(d, Mem{Base: out, Disp: 4 * r})
 	}
 	ADDQ(Imm(4), in)
-	ADDQ(Imm(32), out)
+	ADDQ(step, out)
 	DECQ(n)
 	JNZ(LabelRef("single"))
 
@@ -118,7 +124,9 @@ func packs() {
 	size := n
 	Load(Param("size"), size)
 	ADDQ(size, src)
-	LEAQ(Mem{Base: dst, Index: size, Scale: 8}, dst)
+	Load(Param("tileRows"), in)
+	IMULQ(in, size)
+	ADDQ(size, dst)
 	DECQ(blocks)
 	JNZ(LabelRef("block"))
 	VZEROUPPER()

@@ -92,7 +92,7 @@ type tiler struct {
 
 func tile(f format, rows int) {
 	name := fmt.Sprintf("tile%sx%d", f.name, rows)
-	TEXT(name, NOSPLIT, "func(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)")
+	TEXT(name, NOSPLIT, "func(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)")
 	Doc(fmt.Sprintf("%s is the tileFunc of %s for %d.", name, f.name, rows))
 	Pragma("noescape")
 	t := &tiler{rows: rows, sum: make([]VecVirtual, rows), acc: make([]VecVirtual, rows), w: GP64()}
@@ -113,9 +113,10 @@ func tile(f format, rows int) {
 	}
 
 	Label("tile")
+	xs := Load(Param("x"), GP64())
 	for r, a := range t.acc {
 		VXORPS(a, a, a)
-		Load(Param(fmt.Sprintf("x%d", r)), t.x[r])
+		MOVQ(Mem{Base: xs, Disp: 8 * r}, t.x[r])
 	}
 	Load(Param("blocks"), blocks)
 	Label("block")

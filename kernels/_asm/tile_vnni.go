@@ -10,76 +10,88 @@ import (
 
 // Products with AVX-512 VNNI. One instruction multiplies the codes of four weights,
 // which must be unsigned, with those of four activations and adds the four products
-// to 32 bits; it repeats the activations in all lanes by itself. Codes that are
-// signed in their format count from above zero here, and what that is off by is
-// where sums begin.
+// to 32 bits. Codes that are signed in their format count from above zero here, and
+// what that is off by is where sums begin.
 //
-// A register has two tiles of eight rows, one in each half. The last of an odd
-// number of tiles is multiplied with itself as its neighbour.
+// A tile has 32 rows, two registers of them. Processors that do two such
+// multiplications at a time do no more than two loads: so four activations, once they
+// are in all lanes of a register, are multiplied with both.
 
 // A formatVNNI is how packed weights become codes and scales.
 type formatVNNI struct {
 	name      string
-	size      int      // bytes of a block of eight rows
+	size      int      // bytes of a block of a row
+	rows      int      // how many rows of activations there are registers for
 	constants []uint64 // dwords, twice each
 	emit      func(*tilerVNNI)
 }
 
+// What is packed of a block: half floats take halfVNNI bytes, and four bytes of the
+// rest dwordVNNI.
+const (
+	rowsVNNI  = 32
+	halfVNNI  = 2 * rowsVNNI
+	dwordVNNI = 4 * rowsVNNI
+)
+
 var formatsVNNI = []formatVNNI{
-	{"Q4_0", 8 * 18, []uint64{bytes(15)}, func(t *tilerVNNI) {
+	{"Q4_0", 18, 6, []uint64{bytes(15)}, func(t *tilerVNNI) {
 		t.begin(xBias, 0)
-		t.sumNibbles(16, noFifths, nil)
+		t.sumNibbles(halfVNNI, noFifths, nil)
 		t.addScaled(t.scales(0), 0)
 	}},
-	{"Q4_1", 8 * 20, []uint64{bytes(15)}, func(t *tilerVNNI) {
+	{"Q4_1", 20, 6, []uint64{bytes(15)}, func(t *tilerVNNI) {
 		t.clear(t.sum)
-		t.sumNibbles(32, noFifths, nil)
+		t.sumNibbles(2*halfVNNI, noFifths, nil)
 		t.addScaled(t.scales(0), 0)
-		t.addOffset(t.scales(16), 0)
+		t.addOffset(t.scales(halfVNNI), 0)
 	}},
-	{"Q5_0", 8 * 22, []uint64{bytes(15), bytes(16)}, func(t *tilerVNNI) {
+	{"Q5_0", 22, 4, []uint64{bytes(15), bytes(16)}, func(t *tilerVNNI) {
 		t.begin(xBias, 1)
-		t.sumNibbles(48, 16, nil)
+		t.sumNibbles(halfVNNI+dwordVNNI, halfVNNI, nil)
 		t.addScaled(t.scales(0), 0)
 	}},
-	{"Q5_1", 8 * 24, []uint64{bytes(15), bytes(16)}, func(t *tilerVNNI) {
+	{"Q5_1", 24, 4, []uint64{bytes(15), bytes(16)}, func(t *tilerVNNI) {
 		t.clear(t.sum)
-		t.sumNibbles(64, 32, nil)
+		t.sumNibbles(2*halfVNNI+dwordVNNI, 2*halfVNNI, nil)
 		t.addScaled(t.scales(0), 0)
-		t.addOffset(t.scales(16), 0)
+		t.addOffset(t.scales(halfVNNI), 0)
 	}},
-	{"Q8_0", 8 * 34, []uint64{bytes(128)}, func(t *tilerVNNI) {
+	{"Q8_0", 34, 6, []uint64{bytes(128)}, func(t *tilerVNNI) {
 		t.begin(xBias, 4)
-		t.sumBytes(16)
+		t.sumBytes(halfVNNI)
 		t.addScaled(t.scales(0), 0)
 	}},
-	{"IQ4_NL", 8 * 18, []uint64{bytes(15)}, func(t *tilerVNNI) {
+	{"IQ4_NL", 18, 6, []uint64{bytes(15)}, func(t *tilerVNNI) {
 		t.begin(xBias, 4)
-		t.sumNibbles(16, noFifths, t.table)
+		t.sumNibbles(halfVNNI, noFifths, t.table)
 		t.addScaled(t.scales(0), 0)
 	}},
-	{"Q4_K", 8 * 144, []uint64{0, bytes(15)}, (*tilerVNNI).q4K},
-	{"Q5_K", 8 * 176, []uint64{0, bytes(15), bytes(16)}, (*tilerVNNI).q5K},
-	{"Q6_K", 8 * 210, []uint64{0, bytes(15), bytes(0x30), firstHalf, lastHalf}, (*tilerVNNI).q6K},
+	{"Q4_K", 144, 4, []uint64{0, bytes(15)}, (*tilerVNNI).q4K},
+	{"Q5_K", 176, 4, []uint64{0, bytes(15), bytes(16)}, (*tilerVNNI).q5K},
+	{"Q6_K", 210, 4, []uint64{0, bytes(15), bytes(0x30)}, (*tilerVNNI).q6K},
 }
 
 func tilesVNNI() {
 	for _, f := range formatsVNNI {
-		for rows := 1; rows <= 4; rows++ {
+		for rows := 1; rows <= f.rows; rows++ {
 			tileVNNI(f, rows)
 		}
 	}
 }
 
-// A tilerVNNI emits the function that multiplies pairs of tiles with up to four
-// rows of activations.
+// A pair is a register for each half of the rows of a tile.
+type pair [2]VecVirtual
+
+func newPair() pair { return pair{ZMM(), ZMM()} }
+
+// A tilerVNNI emits the function that multiplies tiles with up to four rows of
+// activations.
 type tilerVNNI struct {
-	w     GPVirtual    // the block of weights of the first tile
-	next  GPVirtual    // how far behind is that of the second
-	ahead GPVirtual    // the same block of the next two tiles
-	x     []GPVirtual  // the blocks of activations
-	sum   []VecVirtual // of the block: a whole number for each of sixteen rows
-	acc   []VecVirtual // of the row
+	w   GPVirtual   // the block of weights
+	x   []GPVirtual // the blocks of activations
+	sum []pair      // of the block: a whole number for each row
+	acc []pair      // of the row
 
 	constant map[uint64]VecVirtual
 	table    VecVirtual // of IQ4_NL: its values, counted from -128
@@ -87,14 +99,14 @@ type tilerVNNI struct {
 
 func tileVNNI(f formatVNNI, rows int) {
 	name := fmt.Sprintf("tile%sx%dVNNI", f.name, rows)
-	TEXT(name, NOSPLIT, "func(dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int)")
+	TEXT(name, NOSPLIT, "func(dst *float32, stride int, w *byte, x **int8, blocks, tiles int)")
 	Doc(fmt.Sprintf("%s is the tileFunc of %s for %d.", name, f.name, rows))
 	Pragma("noescape")
-	t := &tilerVNNI{w: GP64(), next: GP64(), ahead: GP64(), constant: map[uint64]VecVirtual{}}
+	t := &tilerVNNI{w: GP64(), constant: map[uint64]VecVirtual{}}
 	dst := Load(Param("dst"), GP64())
 	Load(Param("w"), t.w)
 	for range rows {
-		t.x, t.sum, t.acc = append(t.x, GP64()), append(t.sum, ZMM()), append(t.acc, ZMM())
+		t.x, t.sum, t.acc = append(t.x, GP64()), append(t.sum, newPair()), append(t.acc, newPair())
 	}
 	tiles, blocks := Load(Param("tiles"), GP64()), GP64()
 	for _, v := range f.constants {
@@ -106,55 +118,51 @@ func tileVNNI(f formatVNNI, rows int) {
 		t.table = lookupsVNNI()
 	}
 
-	Label("tiles")
+	Label("tile")
 	t.clear(t.acc)
+	xs := Load(Param("x"), GP64())
 	for r, x := range t.x {
-		Load(Param(fmt.Sprintf("x%d", r)), x)
+		MOVQ(Mem{Base: xs, Disp: 8 * r}, x)
 	}
 	Load(Param("blocks"), blocks)
-	IMUL3Q(U32(uint32(f.size)), blocks, t.next)
-	CMPQ(tiles, Imm(1))
-	JNE(LabelRef("block"))
-	XORL(t.next.As32(), t.next.As32())
 
 	Label("block")
-	LEAQ(Mem{Base: t.w, Index: t.next, Scale: 2}, t.ahead)
-	if f.size < superblock {
-		t.prefetch(0, (f.size+32)/64)
+	size := rowsVNNI * f.size
+	if f.size < superblockVNNI {
+		prefetch(t.w, 0, size)
 	}
 	f.emit(t)
-	ADDQ(U32(uint32(f.size)), t.w)
-	if f.size < superblock {
+	ADDQ(U32(uint32(size)), t.w)
+	if f.size < superblockVNNI {
 		t.advance(1)
 	}
 	DECQ(blocks)
 	JNZ(LabelRef("block"))
 
-	TESTQ(t.next, t.next)
-	JZ(LabelRef("one"))
-	t.store(dst, func(a VecVirtual, to Mem) { VMOVUPS(a, to) })
-	ADDQ(Imm(64), dst)
-	ADDQ(t.next, t.w)
-	SUBQ(Imm(2), tiles)
-	JNZ(LabelRef("tiles"))
-	VZEROUPPER()
-	RET()
-
-	Label("one")
-	t.store(dst, func(a VecVirtual, to Mem) { VMOVUPS(a.AsY(), to) })
-	VZEROUPPER()
-	RET()
-}
-
-// store stores the sums of all rows with move.
-func (t *tilerVNNI) store(dst Register, move func(a VecVirtual, to Mem)) {
 	to, stride := GP64(), Load(Param("stride"), GP64())
 	MOVQ(dst, to)
 	for r, a := range t.acc {
 		if r > 0 {
 			ADDQ(stride, to)
 		}
-		move(a, Mem{Base: to})
+		for side, v := range a {
+			VMOVUPS(v, Mem{Base: to, Disp: 64 * side})
+		}
+	}
+	ADDQ(U32(4*rowsVNNI), dst)
+	DECQ(tiles)
+	JNZ(LabelRef("tile"))
+	VZEROUPPER()
+	RET()
+}
+
+// superblockVNNI is less than blocks of 256 weights take.
+const superblockVNNI = 100
+
+// prefetch asks for the bytes from lo to hi behind p that are so far ahead.
+func prefetch(p GPVirtual, lo, hi int) {
+	for ; lo < hi; lo += 64 {
+		PREFETCHT0(Mem{Base: p, Disp: ahead + lo})
 	}
 }
 
@@ -169,54 +177,53 @@ func (t *tilerVNNI) advance(blocks int) {
 }
 
 // clear makes registers zeros.
-func (t *tilerVNNI) clear(v []VecVirtual) {
-	for _, v := range v {
-		VXORPS(v, v, v)
+func (t *tilerVNNI) clear(v []pair) {
+	for _, p := range v {
+		for _, v := range p {
+			VXORPS(v, v, v)
+		}
 	}
 }
 
-// prefetch asks for 64 bytes each, from i to j, of the next two tiles. They are too
-// far away for the first level of cache.
-func (t *tilerVNNI) prefetch(i, j int) {
-	for ; i < j; i++ {
-		PREFETCHT1(Mem{Base: t.ahead, Disp: 64 * i})
-		PREFETCHT1(Mem{Base: t.ahead, Index: t.next, Scale: 1, Disp: 64 * i})
+// dwordOf returns four bytes of every row, at disp behind base.
+func dwordOf(base GPVirtual, disp int) pair {
+	p := newPair()
+	for side, v := range p {
+		VMOVDQU32(Mem{Base: base, Disp: disp + 64*side}, v)
 	}
+	return p
 }
 
-// load returns the 32 bytes at disp behind base in both tiles.
-func (t *tilerVNNI) load(base GPVirtual, disp int) VecVirtual {
-	v := ZMM()
-	VBROADCASTI64X4(Mem{Base: base, Disp: disp}, v)
-	VINSERTI64X4(Imm(1), Mem{Base: base, Index: t.next, Scale: 1, Disp: disp}, v, v)
-	return v
-}
-
-// scales returns the eight half floats at disp in the blocks of both tiles.
-func (t *tilerVNNI) scales(disp int) VecVirtual {
-	h, d := YMM(), ZMM()
-	VBROADCASTI32X4(Mem{Base: t.w, Disp: disp}, h)
-	VINSERTI32X4(Imm(1), Mem{Base: t.w, Index: t.next, Scale: 1, Disp: disp}, h, h)
-	VCVTPH2PS(h, d)
-	return d
+// scales returns the half floats at disp in the block.
+func (t *tilerVNNI) scales(disp int) pair {
+	p := newPair()
+	for side, v := range p {
+		VCVTPH2PS(Mem{Base: t.w, Disp: disp + 32*side}, v)
+	}
+	return p
 }
 
 // begin starts sums with the number at x in the blocks of activations, doubled that
 // many times.
 func (t *tilerVNNI) begin(x, doubled int) {
 	for r, s := range t.sum {
-		VPBROADCASTD(t.operand(r, x), s)
+		VPBROADCASTD(t.operand(r, x), s[0])
 		if doubled > 0 {
-			VPSLLD(Imm(uint64(doubled)), s, s)
+			VPSLLD(Imm(uint64(doubled)), s[0], s[0])
 		}
+		VMOVDQA32(s[0], s[1])
 	}
 }
 
 // multiply multiplies the codes q, of four weights of each row, with the codes at x
 // of all rows of activations.
-func (t *tilerVNNI) multiply(q VecVirtual, x int) {
+func (t *tilerVNNI) multiply(q pair, x int) {
 	for r, s := range t.sum {
-		VPDPBUSD_BCST(t.operand(r, x), q, s)
+		v := ZMM()
+		VPBROADCASTD(t.operand(r, x), v)
+		for side := range q {
+			VPDPBUSD(v, q[side], s[side])
+		}
 	}
 }
 
@@ -227,22 +234,25 @@ const noFifths = 0
 // low and weight k+16 in the high half of byte k; with fifth bits, or as places in
 // a table, unless these are none.
 func (t *tilerVNNI) sumNibbles(disp, fifths int, table VecVirtual) {
-	var h VecVirtual
+	var h pair
 	if fifths != noFifths {
-		h = t.load(t.w, fifths)
+		h = dwordOf(t.w, fifths)
 	}
 	for g := range 4 {
-		lo := t.load(t.w, disp+32*g)
-		hi := ZMM()
-		VPSRLD(Imm(4), lo, hi)
-		for i, q := range []VecVirtual{lo, hi} {
+		lo, hi := dwordOf(t.w, disp+dwordVNNI*g), newPair()
+		for side := range lo {
+			VPSRLD(Imm(4), lo[side], hi[side])
+		}
+		for i, q := range []pair{lo, hi} {
 			g := g + 4*i
-			VPANDD(t.constant[bytes(15)], q, q)
-			if h != nil {
-				t.orBits(q, h, 4-g, bytes(16))
-			}
-			if table != nil {
-				VPSHUFB(q, table, q)
+			for side, q := range q {
+				VPANDD(t.constant[bytes(15)], q, q)
+				if fifths != noFifths {
+					t.orBits(q, h[side], 4-g, bytes(16))
+				}
+				if table != nil {
+					VPSHUFB(q, table, q)
+				}
 			}
 			t.multiply(q, 4*g)
 		}
@@ -267,8 +277,10 @@ func (t *tilerVNNI) orBits(q, v VecVirtual, n int, constant uint64) {
 // sumBytes sums up 32 weights of 8 bits from disp on.
 func (t *tilerVNNI) sumBytes(disp int) {
 	for g := range 8 {
-		q := t.load(t.w, disp+32*g)
-		VPXORD(t.constant[bytes(128)], q, q)
+		q := newPair()
+		for side, q := range q {
+			VPXORD(Mem{Base: t.w, Disp: disp + dwordVNNI*g + 64*side}, t.constant[bytes(128)], q)
+		}
 		t.multiply(q, 4*g)
 	}
 }
@@ -286,23 +298,33 @@ func lookupsVNNI() VecVirtual {
 
 // addScaled adds the sums, times the scales of weights and activations, to those
 // of the rows. x is where the block of activations is.
-func (t *tilerVNNI) addScaled(scales VecVirtual, x int) {
+func (t *tilerVNNI) addScaled(scales pair, x int) {
 	for r, s := range t.sum {
-		VCVTDQ2PS(s, s)
+		for _, s := range s {
+			VCVTDQ2PS(s, s)
+		}
 		t.addProduct(r, s, scales, x)
 	}
 }
 
 // addProduct adds s, times the scales of weights and activations, to the sums of row r.
-func (t *tilerVNNI) addProduct(r int, s, scales VecVirtual, x int) {
-	d := ZMM()
-	VMULPS_BCST(t.operand(r, x+xScale), scales, d)
-	VFMADD231PS(d, s, t.acc[r])
+func (t *tilerVNNI) addProduct(r int, s, scales pair, x int) {
+	v := ZMM()
+	VBROADCASTSS(t.operand(r, x+xScale), v)
+	for side := range s {
+		d := ZMM()
+		VMULPS(v, scales[side], d)
+		VFMADD231PS(d, s[side], t.acc[r][side])
+	}
 }
 
 // addOffset adds the offsets of weights times the sums of activations.
-func (t *tilerVNNI) addOffset(offsets VecVirtual, x int) {
+func (t *tilerVNNI) addOffset(offsets pair, x int) {
 	for r, a := range t.acc {
-		VFMADD231PS_BCST(t.operand(r, x+xSum), offsets, a)
+		v := ZMM()
+		VBROADCASTSS(t.operand(r, x+xSum), v)
+		for side := range a {
+			VFMADD231PS(v, offsets[side], a[side])
+		}
 	}
 }

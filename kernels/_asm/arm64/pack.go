@@ -2,9 +2,9 @@ package main
 
 // packs prints what interleaves the rows of a tile.
 func packs(w *writer) {
-	w.function("interleave", "dst, src *byte, row, blocks, size, halfAt, halfs, dwordAt, quads, singles int", "", 0,
-		"interleave is interleavePlain of rows that are row bytes long, with quads·4 + singles dwords, at\n"+
-			"least four of them, one half float and one block.")
+	w.function("interleave", "dst, src *byte, row, blocks, tileRows, first, size, halfAt, halfs, dwordAt, quads, singles int", "", 0,
+		"interleave is interleavePlain of eight rows that are row bytes long, all of a tile, with quads·4 + singles\n"+
+			"dwords, at least four of them, one half float and one block.")
 	dst, size, blocks := w.argument("dst"), w.argument("size"), w.argument("blocks")
 	rows := w.registers(8)
 	at, n, from, v := w.register(), w.register(), w.register(), w.register()

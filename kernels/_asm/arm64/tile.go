@@ -85,7 +85,7 @@ type tiler struct {
 
 func tile(w *writer, f format, rows int) {
 	name := fmt.Sprintf("tile%sx%d", f.name, rows)
-	w.function(name, "dst *float32, stride int, w *byte, x0, x1, x2, x3 *int8, blocks, tiles int", "", f.frame,
+	w.function(name, "dst *float32, stride int, w *byte, x **int8, blocks, tiles int", "", f.frame,
 		fmt.Sprintf("%s is the tileFunc of %s for %d.", name, f.name, rows))
 	t := &tiler{writer: w}
 	dst, stride := t.argument("dst"), t.argument("stride")
@@ -99,9 +99,10 @@ func tile(w *writer, f format, rows int) {
 	}
 	t.constants(f.name)
 	t.loop("tile", tiles, func() {
+		t.reload("x", to)
 		for r, x := range t.x {
 			t.zero(t.acc[r][:]...)
-			t.reload(fmt.Sprintf("x%d", r), x)
+			t.emit("MOVD %d(%s), %s", 8*r, to, x)
 		}
 		t.reload("blocks", blocks)
 		t.loop("block", blocks, func() {
