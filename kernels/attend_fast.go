@@ -11,17 +11,27 @@ import (
 // values, as many sums as there are registers for.
 const attendSix = 6
 
-// attendFast takes queries by sixes, the last ones of which may be nobody's, and
-// columns by sixteens.
+// wordProducts are the products of whole numbers of an implementation.
+type wordProducts struct {
+	score  func(dst *float32, q *int16, stride int, k *int16, steps, panels int, of, scales *float32)
+	gather func(dst *float32, stride int, p *int16, v *int16, steps, panels int, of, scales *float32)
+}
+
 func attendFast(dst []float32, a *Activations, rows []int32, keys, values *Matrix, n int, s *AttendScratch) {
-	t := fastTile{cols: keys.Cols, wide: (keys.Cols + 15) &^ 15, words: keys.Type != F32, AttendScratch: s}
+	attendWith(&wordProducts{scoreWords, gatherWords}, dst, a, rows, keys, values, n, s)
+}
+
+// attendWith takes queries by sixes, the last ones of which may be nobody's, and
+// columns by sixteens.
+func attendWith(w *wordProducts, dst []float32, a *Activations, rows []int32, keys, values *Matrix, n int, s *AttendScratch) {
+	t := fastTile{wordProducts: w, cols: keys.Cols, wide: (keys.Cols + 15) &^ 15, words: keys.Type != F32, AttendScratch: s}
 	t.queries(a, rows)
 	for lo := 0; lo < n; lo += attendTile {
 		t.n = min(attendTile, n-lo)
 		t.loadKeys(keys, lo)
 		t.loadValues(values, lo)
 		for i := range s.six[:t.sixes] {
-			t.gather(i)
+			t.add(i)
 		}
 	}
 	clear(dst)
@@ -37,6 +47,7 @@ type fastTile struct {
 	wide    int // cols, or the next multiple of 16
 	words   bool
 	sixes   int
+	*wordProducts
 	*AttendScratch
 }
 
@@ -131,13 +142,13 @@ func (t *fastTile) loadValues(m *Matrix, lo int) {
 // n8 returns the number of positions, rounded up to a multiple of 8.
 func (t *fastTile) n8() int { return (t.n + 7) &^ 7 }
 
-// gather adds the tile to what six queries have gathered.
-func (t *fastTile) gather(i int) {
+// add adds the tile to what six queries have gathered.
+func (t *fastTile) add(i int) {
 	scores, s := grown(&t.scores, attendSix*attendTile), &t.six[i]
 	state, at := &s.high[0], i*attendSix*t.wide
 	panels := (t.n + 15) / 16
 	if t.words {
-		scoreWords(&scores[0], &t.AttendScratch.words[at], 2*t.wide, &t.keys[attendTile*t.wide], t.wide/8, panels, state, &t.keyScale[0])
+		t.score(&scores[0], &t.AttendScratch.words[at], 2*t.wide, &t.keys[attendTile*t.wide], t.wide/8, panels, state, &t.keyScale[0])
 	} else {
 		scoreFloats(&scores[0], &t.query[at], 4*t.wide, &t.floats[0], t.wide/4, panels)
 	}
@@ -151,7 +162,7 @@ func (t *fastTile) gather(i int) {
 	if t.words {
 		shares := grown(&t.shares, attendSix*attendTile)
 		shareWords(&shares[0], &scores[0], state)
-		gatherWords(&t.acc[at], 4*t.wide, &shares[0], &t.values[0], t.n8()/8, t.wide/16, state, &t.colScale[0])
+		t.gather(&t.acc[at], 4*t.wide, &shares[0], &t.values[0], t.n8()/8, t.wide/16, state, &t.colScale[0])
 		return
 	}
 	shareFloats(&scores[0], state)

@@ -11,12 +11,13 @@ func hasVNNI() bool {
 	return cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512VNNI
 }
 
-// avx512vnni is avx2 but for products of weights in blocks.
+// avx512vnni is avx2 but for products of weights in blocks, and of keys and values.
 var avx512vnni = withVNNI(avx2)
 
 func withVNNI(m implementation) implementation {
 	m.name = "avx512vnni"
 	m.tileRows = 32
+	m.attend = attendVNNI
 	m.tiles = map[Type][]tileFunc{
 		Q4_0:   {tileQ4_0x1VNNI, tileQ4_0x2VNNI, tileQ4_0x3VNNI, tileQ4_0x4VNNI, tileQ4_0x5VNNI, tileQ4_0x6VNNI},
 		Q4_1:   {tileQ4_1x1VNNI, tileQ4_1x2VNNI, tileQ4_1x3VNNI, tileQ4_1x4VNNI, tileQ4_1x5VNNI, tileQ4_1x6VNNI},
@@ -29,4 +30,8 @@ func withVNNI(m implementation) implementation {
 		Q6_K:   {tileQ6_Kx1VNNI, tileQ6_Kx2VNNI, tileQ6_Kx3VNNI, tileQ6_Kx4VNNI},
 	}
 	return m
+}
+
+func attendVNNI(dst []float32, a *Activations, rows []int32, keys, values *Matrix, n int, s *AttendScratch) {
+	attendWith(&wordProducts{scoreWordsVNNI, gatherWordsVNNI}, dst, a, rows, keys, values, n, s)
 }

@@ -18,9 +18,9 @@ var sets = map[string]func(){
 	"tile": tiles,
 	"vnni": tilesVNNI,
 	"peak": peaks, "peakvnni": peaksVNNI,
-	"attend": attends,
-	"pack":   packs,
-	"float":  floats, "vector": vectors, "quantize": quantizers, "search": searches,
+	"attend": attends, "attendvnni": attendsVNNI,
+	"pack":  packs,
+	"float": floats, "vector": vectors, "quantize": quantizers, "search": searches,
 }
 
 func main() {
