@@ -114,7 +114,7 @@ func (g *gauge) each(key probeKey, things int, prepare func() func()) float64 {
 }
 
 // gaugedRows are numbers of rows of activations whose times are measured. Kernels take
-// four at a time: times of other multiples of four are on lines between them, and one
+// four to six at a time: times of other multiples of four are on lines between them, and one
 // to three rows more take as much longer as after the first four.
 var gaugedRows = []int{4, 8, 32, 256}
 
@@ -193,6 +193,7 @@ func (g *gauge) product(k productKey, m *gaugedMatrix, n, count int) func() {
 // matrix makes a matrix of normal weights. A few encoded rows are repeated: no kernel's
 // time depends on the values.
 func (g *gauge) matrix(k productKey) (*gaugedMatrix, error) {
+	k.chunk = 0 // the weights are the same
 	if m := g.matrices[k]; m != nil {
 		return m, nil
 	}

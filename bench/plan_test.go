@@ -186,10 +186,10 @@ func TestGaugeRow(t *testing.T) {
 	g := newGauge(1, 1<<20)
 	defer g.close()
 	k := productKey{kernels.Q8_0, 256, 32, true, true}
-	_, err := g.row(k, 6) // makes the matrix
+	m, err := g.matrix(k)
 	require.NoError(t, err)
 	for n, seconds := range map[int]float64{1: 10, 2: 12, 4: 16, 5: 24, 6: 26, 8: 30, 32: 126, 256: 2000} {
-		count := g.matrices[k].count(n, k, 1)
+		count := m.count(n, k, 1)
 		g.probes[probeKey{"product", k, n, 0}] = &probe{seconds: []float64{seconds * float64(count)}}
 	}
 	for n, want := range map[int]float64{0: 0, 1: 10, 2: 12, 4: 16, 5: 24, 6: 26, 8: 30, 20: 78, 22: 88, 32: 126, 256: 2000, 288: 2000 + 32*1874./224} {

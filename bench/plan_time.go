@@ -202,32 +202,38 @@ func (x *pricing) mixture(layer, n int, rounds bool) {
 
 	touched := p.touched(n)
 	slots := float64(n * c.ExpertsUsed)
-	if touched > 0 {
-		for _, role := range []arch.Role{arch.ExpertGate, arch.ExpertUp, arch.ExpertDown} {
-			r := p.by[role][layer]
+	for _, roles := range [][2]arch.Role{{arch.ExpertGate, arch.SharedGate}, {arch.ExpertUp, arch.SharedUp}, {arch.ExpertDown, arch.SharedDown}} {
+		r, shared, total := p.by[roles[0]][layer], p.by[roles[1]][layer], 0
+		if touched > 0 {
+			total = int(touched * float64(runtime.ExpertWork(r.rows*r.cols, int(slots/touched))))
+		}
+		if c.Shared > 0 {
+			total += runtime.ExpertWork(shared.rows*shared.cols, n)
+			chunk := runtime.ExpertRows(shared.rows, shared.cols, n, total, p.Threads)
+			x.matrix(partShared, shared, shared.types[0].typ, chunk, 1, n)
+		}
+		if touched > 0 {
+			chunk := runtime.ExpertRows(r.rows, r.cols, int(math.Ceil(slots/touched)), total, p.Threads)
 			for _, t := range r.types {
 				count := touched * float64(t.count) / float64(r.matrices)
 				for rows, share := range sharers(slots / touched) {
-					x.matrix(partExperts, r, t.typ, runtime.ExpertRows(r.cols), count*share, rows)
+					x.matrix(partExperts, r, t.typ, chunk, count*share, rows)
 				}
 			}
 		}
-		each := x.g.silu(c.ExpertFF)
+	}
+	between := func(part string, ff int, rows, add float64) {
+		each := x.g.silu(ff)
 		if rounds {
-			each += x.g.round(c.ExpertFF)
+			each += x.g.round(ff)
 		}
-		x.part(partExperts).Seconds += slots / float64(p.Threads) * (each + x.g.addScaled(c.Hidden))
+		x.part(part).Seconds += rows / float64(p.Threads) * (each + add)
+	}
+	if touched > 0 {
+		between(partExperts, c.ExpertFF, slots, x.g.addScaled(c.Hidden))
 	}
 	if c.Shared > 0 {
-		for _, role := range []arch.Role{arch.SharedGate, arch.SharedUp, arch.SharedDown} {
-			r := p.by[role][layer]
-			x.matrix(partShared, r, r.types[0].typ, runtime.ExpertRows(r.cols), 1, n)
-		}
-		each := x.g.silu(c.SharedFF)
-		if rounds {
-			each += x.g.round(c.SharedFF)
-		}
-		x.part(partShared).Seconds += float64(n) / float64(p.Threads) * each
+		between(partShared, c.SharedFF, float64(n), 0)
 	}
 	x.turns += 3
 }

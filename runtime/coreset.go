@@ -81,12 +81,13 @@ func (s *State) vote(lo, hi int, limit *Coreset, bias []float32) {
 	}
 	for r := lo; r < hi; r++ {
 		prob := e.prob[r*c.Experts : (r+1)*c.Experts]
-		for i := range e.bias {
-			e.bias[i] = minusInf
+		score := e.bias[0]
+		for i := range score {
+			score[i] = minusInf
 		}
 		for _, x := range v.order[:keep] {
-			e.bias[x] = prob[x] + bias[x]
+			score[x] = prob[x] + bias[x]
 		}
-		s.choose(r, prob)
+		s.choose(score, r, prob)
 	}
 }

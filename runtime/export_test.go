@@ -74,7 +74,7 @@ func (s *State) Vote(prob [][]float32, limit Coreset) (experts [][]int32, weight
 	bias := make([]float32, s.cfg.Experts)
 	for r, p := range prob {
 		copy(s.moe.prob[r*s.cfg.Experts:], p)
-		s.route(r, bias)
+		s.route(0, r, bias)
 	}
 	s.vote(0, len(prob), &limit, bias)
 	for r := range prob {
@@ -103,3 +103,6 @@ func (m *Model) Kept(score []float32, share float64) (positions []int) {
 	}
 	return positions
 }
+
+// PieceBuffer is pieceBuffer.
+func PieceBuffer(rows int) int { return pieceBuffer(rows) }

@@ -26,7 +26,7 @@ func StateBytes(c *arch.Config, kv kernels.Type, workers, rows, headRows, scratc
 	n += float * (rows*c.Experts + slots*c.ExpertFF + slots*c.Hidden + rows*c.SharedFF)
 	n += number * (6*slots + rows)
 	n += kernels.ActivationBytes(slots*c.ExpertFF) + kernels.ActivationBytes(rows*c.SharedFF)
-	n += workers * 2 * rows * pieceRows * float
+	n += workers * 2 * pieceBuffer(rows) * float
 
 	n += tiles(c.Vocab)*headRows*int(unsafe.Sizeof(kernels.Partial{})) + workers*headRows*HeadRows*float
 

@@ -12,16 +12,16 @@ import (
 // weights are read once for all rows that chose it. The shared expert is one more,
 // which every row uses.
 type moeState struct {
-	prob   []float32 // [rows, experts], sigmoid of the router
-	bias   []float32 // [experts], of one row: what experts are chosen by
-	group  []float32 // [groups], of one row
-	chosen []int32   // [rows, used], experts by descending biased score
-	weight []float32 // [rows, used], their shares
-	slot   []int32   // [rows, used], where the result of a choice is
-	share  []float32 // [slots], weights in the order of slots
-	row    []int32   // [slots], which row a slot is of
-	first  []int32   // [experts+1], first slot of each expert
-	count  []int32   // 0, 1, 2…
+	prob   []float32   // [rows, experts], sigmoid of the router
+	bias   [][]float32 // per worker: [experts], of one row: what experts are chosen by
+	group  [][]float32 // per worker: [groups], of one row
+	chosen []int32     // [rows, used], experts by descending biased score
+	weight []float32   // [rows, used], their shares
+	slot   []int32     // [rows, used], where the result of a choice is
+	share  []float32   // [slots], weights in the order of slots
+	row    []int32     // [slots], which row a slot is of
+	first  []int32     // [experts+1], first slot of each expert
+	count  []int32     // 0, 1, 2…
 
 	fetch      *fetch
 	units      []unit
@@ -31,11 +31,13 @@ type moeState struct {
 	sharedAct  kernels.Activations // [rows, sharedFF]
 	sharedX    []float32
 	y          []float32   // [slots, hidden]
-	gate, up   [][]float32 // per worker: [rows, pieceRows]
+	gate, up   [][]float32 // per worker: [rows, rows of a piece]
 
-	coreset                   coresetState
-	dst                       []float32
-	upTask, downTask, mixTask func(worker, lo, hi int)
+	coreset coresetState
+	l       *Layer
+	dst     []float32
+
+	routeTask, upTask, downTask, mixTask func(worker, lo, hi int)
 }
 
 // unit is what there is to do for an expert that any row uses.
@@ -51,22 +53,42 @@ type unit struct {
 // piece is a range of rows of a unit's matrices: the work of one worker at a time.
 type piece struct{ unit, lo, hi int32 }
 
-// pieceWeights is about how many weights of a matrix a piece has, and pieceRows how
-// many rows at most. Pieces begin at multiples of 32.
+// Few long pieces are read faster than many short ones, with less to begin with, but
+// workers must be done at about the same time. So each gets some pieces that take
+// about as long as each other. Pieces begin at multiples of 32 rows.
 const (
-	pieceWeights = 1 << 17
-	pieceRows    = 256
+	piecesEach  = 8       // pieces of a worker, about
+	leastRows   = 64      // of a matrix in a piece, unless it has fewer
+	mostRows    = 512     // of a matrix in a piece
+	pieceValues = 1 << 16 // in a piece's result, unless leastRows have more
 )
+
+// ExpertWork is about how long products with a matrix of so many weights take for n
+// rows of the input, in units of no importance: reading a weight takes as long as
+// multiplying it four times.
+func ExpertWork(weights, n int) int { return weights * (4 + n) }
+
+// ExpertRows returns how many rows a worker takes at a time of a matrix of rows × cols,
+// an expert's whom n rows of the input use, where the ExpertWork of all experts that any
+// row uses is total.
+func ExpertRows(rows, cols, n, total, workers int) int {
+	most := min(mostRows, max(leastRows, pieceValues/n), max(leastRows, total/(workers*piecesEach)/ExpertWork(cols, n))) / 32 * 32
+	pieces := (rows + most - 1) / most
+	return ((rows+pieces-1)/pieces + 31) / 32 * 32
+}
+
+// pieceBuffer returns how many values a piece's result has at most.
+func pieceBuffer(rows int) int { return min(rows*mostRows, max(pieceValues, rows*leastRows)) }
 
 func newMoEState(c *arch.Config, rows, workers int) moeState {
 	slots := rows * c.ExpertsUsed
 	e := moeState{
-		prob: make([]float32, rows*c.Experts), bias: make([]float32, c.Experts), group: make([]float32, c.ExpertGroups),
+		prob:   make([]float32, rows*c.Experts),
 		chosen: make([]int32, slots), weight: make([]float32, slots), slot: make([]int32, slots),
 		share: make([]float32, slots), row: make([]int32, slots), first: make([]int32, c.Experts+1),
 		units: make([]unit, 0, c.Experts+1), fetch: newFetch(c.Experts),
-		ups:   make([]piece, 0, c.Experts*count(c.ExpertFF, c.Hidden)+count(c.SharedFF, c.Hidden)),
-		downs: make([]piece, 0, c.Experts*count(c.Hidden, c.ExpertFF)+count(c.Hidden, c.SharedFF)),
+		ups:   make([]piece, 0, (c.Experts*(c.ExpertFF+leastRows)+c.SharedFF+leastRows)/32),
+		downs: make([]piece, 0, (c.Experts+1)*(c.Hidden+leastRows)/32),
 		act:   *kernels.NewActivations(slots * c.ExpertFF), actX: make([]float32, slots*c.ExpertFF),
 		sharedAct: *kernels.NewActivations(rows * c.SharedFF), sharedX: make([]float32, rows*c.SharedFF),
 		y: make([]float32, slots*c.Hidden),
@@ -79,8 +101,9 @@ func newMoEState(c *arch.Config, rows, workers int) moeState {
 		e.count = append(e.count, int32(i))
 	}
 	for range workers {
-		e.gate = append(e.gate, make([]float32, rows*pieceRows))
-		e.up = append(e.up, make([]float32, rows*pieceRows))
+		e.bias, e.group = append(e.bias, make([]float32, c.Experts)), append(e.group, make([]float32, c.ExpertGroups))
+		e.gate = append(e.gate, make([]float32, pieceBuffer(rows)))
+		e.up = append(e.up, make([]float32, pieceBuffer(rows)))
 	}
 	return e
 }
@@ -88,16 +111,13 @@ func newMoEState(c *arch.Config, rows, workers int) moeState {
 // mixture computes the routed experts and the shared one for the input, the
 // normed rows.
 func (s *State) mixture(dst []float32, l *Layer) {
-	c, e := s.cfg, &s.moe
+	e := &s.moe
+	e.l, e.dst = l, dst
 	s.product(e.prob, &l.Router)
-	kernels.Sigmoid(e.prob[:s.n*c.Experts])
-	for r := range s.n {
-		s.route(r, l.RouterBias)
-	}
+	s.pool.Run(s.n, 1, e.routeTask)
 	s.restrict(l.RouterBias)
 	s.gather()
 	s.plan(dst, l)
-	e.dst = dst
 	if s.m.scarce {
 		e.fetch.begin(e.units)
 	}
@@ -107,42 +127,52 @@ func (s *State) mixture(dst []float32, l *Layer) {
 	s.pool.Run(s.n, 1, e.mixTask)
 }
 
+// routeRange routes rows lo to hi.
+func (s *State) routeRange(worker, lo, hi int) {
+	n := s.cfg.Experts
+	kernels.Sigmoid(s.moe.prob[lo*n : hi*n])
+	for r := lo; r < hi; r++ {
+		s.route(worker, r, s.moe.l.RouterBias)
+	}
+}
+
 // route chooses the experts of row r and their weights: within the groups whose
 // two best biased scores have the greatest sums, the experts with the greatest
 // biased scores; weighted by the unbiased scores, normalised over the chosen and
 // scaled. The lower index wins a tie.
-func (s *State) route(r int, bias []float32) {
+func (s *State) route(worker, r int, bias []float32) {
 	c, e := s.cfg, &s.moe
+	score, group := e.bias[worker], e.group[worker]
 	prob := e.prob[r*c.Experts : (r+1)*c.Experts]
 	for i, p := range prob {
-		e.bias[i] = p + bias[i]
+		score[i] = p + bias[i]
 	}
 	size := c.Experts / c.ExpertGroups
-	for g := range e.group {
-		e.group[g] = topTwo(e.bias[g*size : (g+1)*size])
+	for g := range group {
+		group[g] = topTwo(score[g*size : (g+1)*size])
 	}
 	// Keep the best groups by lowering every expert of the others.
 	for range c.ExpertGroups - c.GroupsUsed {
-		g := worst(e.group)
-		e.group[g] = float32(math.Inf(1))
+		g := worst(group)
+		group[g] = float32(math.Inf(1))
 		for i := range size {
-			e.bias[g*size+i] = minusInf
+			score[g*size+i] = minusInf
 		}
 	}
-	s.choose(r, prob)
+	s.choose(score, r, prob)
 }
 
 var minusInf = float32(math.Inf(-1))
 
-// choose gives row r the experts with the greatest biased scores.
-func (s *State) choose(r int, prob []float32) {
+// choose gives row r the experts with the greatest biased scores, which it lowers.
+func (s *State) choose(score []float32, r int, prob []float32) {
 	c, e := s.cfg, &s.moe
 	chosen := e.chosen[r*c.ExpertsUsed : (r+1)*c.ExpertsUsed]
 	weight := e.weight[r*c.ExpertsUsed : (r+1)*c.ExpertsUsed]
 	var sum float32
 	for k := range chosen {
-		i := best(e.bias)
-		e.bias[i] = minusInf
+		i := best(score)
+		score[i] = minusInf
 		chosen[k], weight[k] = int32(i), prob[i]
 		sum += prob[i]
 	}
@@ -234,6 +264,7 @@ func (s *State) plan(dst []float32, l *Layer) {
 		}
 	}
 	e.ups, e.downs = e.ups[:0], e.downs[:0]
+	var up, down int
 	for i := range e.units {
 		m, rows := e.units[i].m, len(e.units[i].rows)
 		s.cost.read(&m.Gate, rows)
@@ -242,23 +273,20 @@ func (s *State) plan(dst []float32, l *Layer) {
 		if e.units[i].shares != nil {
 			s.cost.Experts[s.layer]++
 		}
-		e.ups = pieces(e.ups, i, m.Gate.Rows, m.Gate.Cols)
-		e.downs = pieces(e.downs, i, m.Down.Rows, m.Down.Cols)
+		up += ExpertWork(m.Gate.Rows*m.Gate.Cols, rows)
+		down += ExpertWork(m.Down.Rows*m.Down.Cols, rows)
+	}
+	for i := range e.units {
+		e.ups = s.pieces(e.ups, i, &e.units[i].m.Gate, up)
+		e.downs = s.pieces(e.downs, i, &e.units[i].m.Down, down)
 	}
 }
 
-// ExpertRows returns how many rows of an expert's matrix, of cols weights each, a worker
-// takes at a time: those of a piece.
-func ExpertRows(cols int) int { return min(pieceRows, max(32, pieceWeights/max(1, cols)/32*32)) }
-
-// count returns how many pieces a matrix has.
-func count(rows, cols int) int { return (rows + ExpertRows(cols) - 1) / ExpertRows(cols) }
-
-// pieces appends those of a matrix.
-func pieces(all []piece, unit, rows, cols int) []piece {
-	step := ExpertRows(cols)
-	for lo := 0; lo < rows; lo += step {
-		all = append(all, piece{int32(unit), int32(lo), int32(min(lo+step, rows))})
+// pieces appends those of a unit's matrix, where the work of all units is total.
+func (s *State) pieces(all []piece, unit int, m *kernels.Matrix, total int) []piece {
+	step := ExpertRows(m.Rows, m.Cols, len(s.moe.units[unit].rows), total, s.pool.Workers())
+	for lo := 0; lo < m.Rows; lo += step {
+		all = append(all, piece{int32(unit), int32(lo), int32(min(lo+step, m.Rows))})
 	}
 	return all
 }

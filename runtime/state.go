@@ -86,7 +86,7 @@ func (m *Model) NewState(rows, headRows int) *State {
 	s.moe = newMoEState(c, rows, workers)
 	s.head = newHeadState(c, headRows, workers)
 	s.mulTask, s.attendTask, s.headsTask, s.normTask, s.takeTask = s.mulRange, s.attendRange, s.normHeads, s.normRange, s.takeRange
-	s.moe.upTask, s.moe.downTask, s.moe.mixTask = s.expertUp, s.expertDown, s.mixExperts
+	s.moe.routeTask, s.moe.upTask, s.moe.downTask, s.moe.mixTask = s.routeRange, s.expertUp, s.expertDown, s.mixExperts
 	s.head.task = s.headRange
 	return s
 }
