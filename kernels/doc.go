@@ -34,8 +34,8 @@
 // # Implementations
 //
 // Everything exists in plain Go, which is the specification, and for processors with
-// AVX2, FMA and F16C in assembly ("avx2"); products of weights in blocks also for those
-// with AVX-512 VNNI ("avx512vnni"). The best one is chosen at start; the variable
+// AVX2, FMA and F16C in assembly ("avx2"); products, of keys and values too, also for
+// those with AVX-512 VNNI ("avx512vnni"). The best one is chosen at start; the variable
 // LLADA_KERNELS names another, and [Use] changes it. What is made of whole numbers,
 // products in blocks above all, is the same bit for bit in all of them. What is a sum
 // of rounded products, or has exponentials in it, agrees within rounding.

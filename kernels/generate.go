@@ -9,6 +9,7 @@ package kernels
 //go:generate go run -C _asm . -set search -out ../search_amd64.s -stubs ../search_amd64.go -pkg kernels
 //go:generate go run -C _asm . -set attend -out ../attend_amd64.s -stubs ../attend_amd64.go -pkg kernels
 //go:generate go run -C _asm . -set attendvnni -out ../attendvnni_amd64.s -stubs ../attendvnni_amd64.go -pkg kernels
+//go:generate go run -C _asm . -set floatvnni -out ../floatvnni_amd64.s -stubs ../floatvnni_amd64.go -pkg kernels
 //go:generate go run -C _asm . -set peak -out ../peak/peak_amd64.s -stubs ../peak/peak_amd64.go -pkg peak
 //go:generate go run -C _asm . -set peakvnni -out ../peak/vnni_amd64.s -stubs ../peak/vnni_amd64.go -pkg peak
 //go:generate go run -C _asm ./arm64 -set tile -out ../tile_arm64.s -stubs ../tile_arm64.go

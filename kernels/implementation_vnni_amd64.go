@@ -11,7 +11,8 @@ func hasVNNI() bool {
 	return cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512VNNI
 }
 
-// avx512vnni is avx2 but for products of weights in blocks, and of keys and values.
+// avx512vnni is avx2 but for products of weights, and of keys and values in whole
+// numbers.
 var avx512vnni = withVNNI(avx2)
 
 func withVNNI(m implementation) implementation {
@@ -28,6 +29,11 @@ func withVNNI(m implementation) implementation {
 		Q4_K:   {tileQ4_Kx1VNNI, tileQ4_Kx2VNNI, tileQ4_Kx3VNNI, tileQ4_Kx4VNNI},
 		Q5_K:   {tileQ5_Kx1VNNI, tileQ5_Kx2VNNI, tileQ5_Kx3VNNI, tileQ5_Kx4VNNI},
 		Q6_K:   {tileQ6_Kx1VNNI, tileQ6_Kx2VNNI, tileQ6_Kx3VNNI, tileQ6_Kx4VNNI},
+	}
+	m.dots = map[Type]*[4]dotsFunc{
+		F32:  {dotsF32x1VNNI, dotsF32x2VNNI, dotsF32x3VNNI, dotsF32x4VNNI},
+		F16:  {dotsF16x1VNNI, dotsF16x2VNNI, dotsF16x3VNNI, dotsF16x4VNNI},
+		BF16: {dotsBF16x1VNNI, dotsBF16x2VNNI, dotsBF16x3VNNI, dotsBF16x4VNNI},
 	}
 	return m
 }

@@ -46,14 +46,7 @@ func dots(f widening, rows int) {
 	TEXT(name, NOSPLIT, "func(dst *float32, stride int, w *byte, row int, x0, x1, x2, x3 *float32, eights, n int)")
 	Doc(fmt.Sprintf("%s is the dotsFunc of %s for %d.", name, f.name, rows))
 	Pragma("noescape")
-	d := &dotter{widening: f, rows: rows,
-		dst: Load(Param("dst"), GP64()), stride: Load(Param("stride"), GP64()), stride3: GP64(),
-		w: Load(Param("w"), GP64()), row: Load(Param("row"), GP64()), row3: GP64(), at: GP64(), wat: GP64(), n: GP64()}
-	LEAQ(Mem{Base: d.stride, Index: d.stride, Scale: 2}, d.stride3)
-	LEAQ(Mem{Base: d.row, Index: d.row, Scale: 2}, d.row3)
-	for r := range rows {
-		d.x = append(d.x, Load(Param(fmt.Sprintf("x%d", r)), GP64()))
-	}
+	d := newDotter(f, rows)
 	n := NewParamAddr("n", 72)
 	Label("many")
 	CMPQ(n, Imm(uint64(together)))
@@ -81,6 +74,20 @@ type dotter struct {
 	at                   GPVirtual // offset in the activations
 	wat                  GPVirtual // the weights there
 	n                    GPVirtual
+
+	extract func(v, hi Op) // of across
+}
+
+func newDotter(f widening, rows int) *dotter {
+	d := &dotter{widening: f, rows: rows, extract: func(v, hi Op) { VEXTRACTF128(Imm(1), v, hi) },
+		dst: Load(Param("dst"), GP64()), stride: Load(Param("stride"), GP64()), stride3: GP64(),
+		w: Load(Param("w"), GP64()), row: Load(Param("row"), GP64()), row3: GP64(), at: GP64(), wat: GP64(), n: GP64()}
+	LEAQ(Mem{Base: d.stride, Index: d.stride, Scale: 2}, d.stride3)
+	LEAQ(Mem{Base: d.row, Index: d.row, Scale: 2}, d.row3)
+	for r := range rows {
+		d.x = append(d.x, Load(Param(fmt.Sprintf("x%d", r)), GP64()))
+	}
+	return d
 }
 
 // emit computes rows of weights and moves on to the next.
@@ -113,7 +120,7 @@ func (d *dotter) emit(together int, label string) {
 		for r := range d.rows {
 			to := nth(d.dst, d.stride, d.stride3, r)
 			to.Disp = 4 * k
-			VMOVSS(across(acc[k*d.rows+r]), to)
+			VMOVSS(acrossBy(d.extract, acc[k*d.rows+r]), to)
 		}
 	}
 	ADDQ(Imm(uint64(4*together)), d.dst)
@@ -140,8 +147,13 @@ func nth(base, stride, stride3 Register, n int) Mem {
 // across adds the eight values of v: those four apart, then those two apart, then
 // the two that are left.
 func across(v VecVirtual) VecVirtual {
-	lo, hi := v.AsX(), XMM()
-	VEXTRACTF128(Imm(1), v, hi)
+	return acrossBy(func(v, hi Op) { VEXTRACTF128(Imm(1), v, hi) }, v)
+}
+
+// acrossBy is across with an instruction that takes the upper half of a register.
+func acrossBy(extract func(v, hi Op), v Register) VecVirtual {
+	lo, hi := v.(Vec).AsX(), XMM()
+	extract(v, hi)
 	VADDPS(hi, lo, lo)
 	VMOVHLPS(lo, lo, hi)
 	VADDPS(hi, lo, lo)

@@ -20,7 +20,7 @@ var sets = map[string]func(){
 	"peak": peaks, "peakvnni": peaksVNNI,
 	"attend": attends, "attendvnni": attendsVNNI,
 	"pack":  packs,
-	"float": floats, "vector": vectors, "quantize": quantizers, "search": searches,
+	"float": floats, "floatvnni": dotsVNNI, "vector": vectors, "quantize": quantizers, "search": searches,
 }
 
 func main() {

@@ -62,10 +62,15 @@ func peak(name string, doc []string, body func(t, sum []VecVirtual, a, b, ones V
 	RET()
 }
 
-// peaksVNNI emits the loop of products with AVX-512 VNNI.
+// peaksVNNI emits the loops of products with AVX-512 VNNI.
 func peaksVNNI() {
-	TEXT("dots", NOSPLIT, "func(n int)")
-	Doc("dots multiplies and adds n·768 pairs of bytes, as products of weights in blocks do with", "AVX-512 VNNI.")
+	peakVNNI("dots", []string{"dots multiplies and adds n·768 pairs of bytes, as products of weights in blocks do with", "AVX-512 VNNI."}, VPDPBUSD)
+	peakVNNI("fma512", []string{"fma512 multiplies and adds n·192 pairs of float32."}, VFMADD231PS)
+}
+
+func peakVNNI(name string, doc []string, add func(...Op)) {
+	TEXT(name, NOSPLIT, "func(n int)")
+	Doc(doc...)
 	n := Load(Param("n"), GP64())
 	v := make([]VecVirtual, 14) // two inputs and twelve sums
 	for i := range v {
@@ -74,7 +79,7 @@ func peaksVNNI() {
 	}
 	Label("loop")
 	for _, sum := range v[2:] {
-		VPDPBUSD(v[0], v[1], sum)
+		add(v[0], v[1], sum)
 	}
 	DECQ(n)
 	JNZ(LabelRef("loop"))

@@ -27,7 +27,12 @@ func Int4(trials int) float64 {
 }
 
 // Float is Int8 for float32.
-func Float(trials int) float64 { return best(trials, 96, fma) }
+func Float(trials int) float64 {
+	if hasVNNI() {
+		return best(trials, 192, fma512)
+	}
+	return best(trials, 96, fma)
+}
 
 // Memory returns how fast a core reads buf, in GB/s. Each trial reads the next
 // part of it; for the speed of memory, make it several times as large as the

@@ -9,4 +9,5 @@ func bytes(int)       {}
 func nibbles(int)     {}
 func dots(int)        {}
 func fma(int)         {}
+func fma512(int)      {}
 func read(*byte, int) {}

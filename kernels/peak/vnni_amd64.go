@@ -7,3 +7,6 @@ package peak
 // dots multiplies and adds n·768 pairs of bytes, as products of weights in blocks do with
 // AVX-512 VNNI.
 func dots(n int)
+
+// fma512 multiplies and adds n·192 pairs of float32.
+func fma512(n int)
