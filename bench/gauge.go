@@ -114,8 +114,8 @@ func (g *gauge) each(key probeKey, things int, prepare func() func()) float64 {
 }
 
 // gaugedRows are numbers of rows of activations whose times are measured. Kernels take
-// four to six at a time: times of other multiples of four are on lines between them, and one
-// to three rows more take as much longer as after the first four.
+// four to six at a time: times of other multiples of four are taken to be on lines between
+// them, and one to three rows more to take as much longer as after the first four.
 var gaugedRows = []int{4, 8, 32, 256}
 
 // row returns how long one row of weights takes with n rows of activations.
@@ -124,6 +124,8 @@ func (g *gauge) row(k productKey, n int) (float64, error) {
 	if err != nil || n <= 0 {
 		return 0, err
 	}
+	// Enough chunks for workers to be done at about the same time, as in the runtime.
+	k.chunk = min(k.chunk, max(32, m.Rows/(8*g.pool.Workers())/32*32))
 	at := func(n int) float64 {
 		count := m.count(n, k, g.pool.Workers())
 		return g.each(probeKey{"product", k, n, 0}, count, func() func() { return g.product(k, m, n, count) })
@@ -158,7 +160,7 @@ func (m *gaugedMatrix) count(n int, k productKey, workers int) int {
 		size = 1 << 20
 	}
 	chunks := max(4*workers, size/(len(m.Data)/m.Rows)/k.chunk)
-	return max(8, min(chunks*k.chunk, m.Rows/k.chunk*k.chunk, m.Rows))
+	return max(kernels.TileRows(), min(chunks*k.chunk, m.Rows/k.chunk*k.chunk, m.Rows))
 }
 
 // product returns what multiplies the next count rows with n rows of activations.

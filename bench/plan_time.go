@@ -198,14 +198,15 @@ func (x *pricing) dense(layer, n int, rounds bool) {
 func (x *pricing) mixture(layer, n int, rounds bool) {
 	p, c := x.p, &x.p.Config
 	x.product(partRouter, arch.Router, layer, n)
-	x.part(partRouter).Seconds += float64(n) * x.g.route(c.Experts, c.ExpertsUsed)
+	x.part(partRouter).Seconds += math.Ceil(float64(n)/float64(p.Threads)) * x.g.route(c.Experts, c.ExpertsUsed)
 
 	touched := p.touched(n)
 	slots := float64(n * c.ExpertsUsed)
 	for _, roles := range [][2]arch.Role{{arch.ExpertGate, arch.SharedGate}, {arch.ExpertUp, arch.SharedUp}, {arch.ExpertDown, arch.SharedDown}} {
 		r, shared, total := p.by[roles[0]][layer], p.by[roles[1]][layer], 0
 		if touched > 0 {
-			total = int(touched * float64(runtime.ExpertWork(r.rows*r.cols, int(slots/touched))))
+			read := runtime.ExpertWork(r.rows*r.cols, 0)
+			total = int(touched*float64(read) + slots*float64(runtime.ExpertWork(r.rows*r.cols, 1)-read))
 		}
 		if c.Shared > 0 {
 			total += runtime.ExpertWork(shared.rows*shared.cols, n)
@@ -235,7 +236,7 @@ func (x *pricing) mixture(layer, n int, rounds bool) {
 	if c.Shared > 0 {
 		between(partShared, c.SharedFF, float64(n), 0)
 	}
-	x.turns += 3
+	x.turns += 4
 }
 
 // sharers returns for numbers of rows which share of the touched experts has that many,

@@ -13,6 +13,8 @@ const attendSix = 6
 
 // wordProducts are the products of whole numbers of an implementation.
 type wordProducts struct {
+	// score may take panels two by two, and then read and write what lies behind the last
+	// of an odd number of them in scales and dst, which are those of a whole tile.
 	score  func(dst *float32, q *int16, stride int, k *int16, steps, panels int, of, scales *float32)
 	gather func(dst *float32, stride int, p *int16, v *int16, steps, panels int, of, scales *float32)
 }

@@ -39,7 +39,7 @@ var benchTypes = []struct {
 }
 
 // BenchmarkProduct multiplies 32 rows of 2048 weights, which fit into the caches
-// next to a core, with one to four rows of activations, and with 32.
+// next to a core, with one to six rows of activations, and with 32.
 func BenchmarkProduct(b *testing.B) {
 	const rows, cols = 32, 2048
 	r := rand.New(rand.NewPCG(1, 1))
@@ -53,7 +53,7 @@ func BenchmarkProduct(b *testing.B) {
 				}
 				m, layout = packed(b, &m), "packed"
 			}
-			for _, n := range []int{1, 2, 3, 4, 32} {
+			for _, n := range []int{1, 2, 3, 4, 6, 32} {
 				b.Run(fmt.Sprintf("type=%s/layout=%s/n=%d", c.name, layout, n), func(b *testing.B) {
 					a := randomActivations(r, n, cols)
 					dst, s := make([]float32, n*rows), new(Scratch)
@@ -83,7 +83,7 @@ func BenchmarkStream(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			rows := len(whole) / size / 8 * 8
+			rows := len(whole) / size / TileRows() * TileRows()
 			m, err := NewMatrix(c.typ, rows, cols, whole[:rows*size])
 			if err != nil {
 				b.Fatal(err)

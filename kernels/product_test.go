@@ -183,19 +183,23 @@ func TestProductOfExtremes(t *testing.T) {
 					}
 				}
 				for _, sign := range []float32{1, -1} {
-					x := make([]float32, 3*512)
+					const n = 6
+					x := make([]float32, n*512)
 					for i := range x {
 						x[i] = sign
-						if i >= 512 && i%2 == 0 || i >= 1024 && i%4 < 2 {
+						if r := i / 512 % 3; r > 0 && i%2 == 0 || r > 1 && i%4 < 2 {
 							x[i] = -sign
 						}
 					}
 					a := new(Activations)
-					a.Reset(x, 3, 512)
-					a.Quantize(0, 3)
-					want := make([]float32, 3*rows)
-					m.productPlain(want, rows, a, new(Scratch).all(3), 0, rows, new(Scratch))
-					require.Equal(t, want, product(t, &m, a, nil, 0, rows), "type %d of %#x", typ, fill)
+					a.Reset(x, n, 512)
+					a.Quantize(0, n)
+					want := make([]float32, n*rows)
+					all := new(Scratch).all(n)
+					m.productPlain(want, rows, a, all, 0, rows, new(Scratch))
+					for some := 1; some <= n; some++ {
+						require.Equal(t, want[:some*rows], product(t, &m, a, all[:some], 0, rows), "type %d of %#x by %d", typ, fill, some)
+					}
 				}
 			}
 		}
@@ -207,14 +211,15 @@ func TestProductOfExtremes(t *testing.T) {
 // negative zero.
 func TestProductOfNegativeZeros(t *testing.T) {
 	_, size := Q4_K.Block()
-	data := make([]byte, 16*size) // two tiles
+	const rows = 64
+	data := make([]byte, rows*size)
 	for b := 0; b < len(data); b += size {
 		le.PutUint16(data[b:], ToF16(1))
 		le.PutUint16(data[b+2:], 1) // the least above zero
 		data[b+4+8+2] = 1 << 4      // the min of weights 192 to 223
 		data[b+16+96+1] = 15 << 4   // weight 225
 	}
-	m, err := NewMatrix(Q4_K, 16, 256, data)
+	m, err := NewMatrix(Q4_K, rows, 256, data)
 	require.NoError(t, err)
 	x := make([]float32, 256)
 	for _, at := range []int{192, 224} {
@@ -224,7 +229,7 @@ func TestProductOfNegativeZeros(t *testing.T) {
 		a := new(Activations)
 		a.Reset(x, 1, 256)
 		a.Quantize(0, 1)
-		for _, v := range product(t, &m, a, nil, 0, 16) {
+		for _, v := range product(t, &m, a, nil, 0, rows) {
 			require.Zero(t, math.Float32bits(v))
 		}
 		var n [8]numbers
@@ -328,6 +333,26 @@ func TestProductOfModelShapes(t *testing.T) {
 				p := packed(t, &m)
 				require.Equal(t, want, product(t, &p, a, nil, 0, rows), "type %d, %d columns", typ, cols)
 			}
+		}
+	})
+}
+
+// What Reserve makes room for, products do not make grow.
+func TestReserve(t *testing.T) {
+	each(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(1, 11))
+		for _, typ := range append([]Type{F32, F16, BF16}, blockTypes...) {
+			n, rows := 1+r.IntN(20), 1+r.IntN(100)
+			m, a, s := randomMatrix(t, r, typ, rows, 512), randomActivations(r, n, 512), new(Scratch)
+			s.Reserve(&m, n)
+			caps := func() []int { return []int{cap(s.tile), cap(s.edge), cap(s.w), cap(s.row), cap(s.rows)} }
+			before := caps()
+			m.Product(make([]float32, n*rows), rows, a, nil, 0, rows, s)
+			if typ.Packs() {
+				p := packed(t, &m)
+				p.Product(make([]float32, n*rows), rows, a, nil, rows/3, rows, s)
+			}
+			require.Equal(t, before, caps(), "type %d, %d rows by %d", typ, rows, n)
 		}
 	})
 }

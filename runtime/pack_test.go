@@ -12,6 +12,7 @@ import (
 
 	"lladakit/convert"
 	"lladakit/internal/gguf"
+	"lladakit/kernels"
 	"lladakit/quant"
 	"lladakit/runtime"
 )
@@ -60,6 +61,20 @@ func TestPack(t *testing.T) {
 		// A torn file is written anew.
 		require.NoError(t, os.Truncate(path+".packed", info.Size()-1))
 		require.Equal(t, want, packed(t, path, runtime.PackFile, ids), name)
+	}
+}
+
+// A file that was packed for one implementation is not used by another that
+// interleaves other numbers of rows.
+func TestPackOfAnotherImplementation(t *testing.T) {
+	c := golden(t)[0]
+	ids := c.Expected.Logits.IDs
+	path := convertGolden(t, c.Dir, quant.Plain(gguf.Q4_0))
+	for _, name := range append(kernels.Implementations(), kernels.Implementations()...) {
+		restore, err := kernels.Use(name)
+		require.NoError(t, err)
+		require.Equal(t, packed(t, path, runtime.PackNone, ids), packed(t, path, runtime.PackFile, ids), name)
+		restore()
 	}
 }
 

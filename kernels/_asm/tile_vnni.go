@@ -85,8 +85,7 @@ type pair [2]VecVirtual
 
 func newPair() pair { return pair{ZMM(), ZMM()} }
 
-// A tilerVNNI emits the function that multiplies tiles with up to four rows of
-// activations.
+// A tilerVNNI emits the function that multiplies tiles with some rows of activations.
 type tilerVNNI struct {
 	w   GPVirtual   // the block of weights
 	x   []GPVirtual // the blocks of activations

@@ -54,9 +54,8 @@ func (t *tilerVNNI) pairs(size, disp, fifths int) {
 			t.multiply(codes, x+4*g)
 		}
 		factor := byteOf(s, i, VPSRLD)
-		for r, s := range t.sum {
+		for _, s := range t.sum {
 			t.convert(s, factor, pair{t.constant[0], t.constant[0]})
-			_ = r
 		}
 		d := t.scales(0)
 		for r, s := range t.sum {
