@@ -34,7 +34,6 @@ type moeState struct {
 	gate, up   [][]float32 // per worker: [rows, rows of a piece]
 
 	coreset coresetState
-	l       *Layer
 	dst     []float32
 
 	routeTask, upTask, downTask, mixTask func(worker, lo, hi int)
@@ -112,7 +111,7 @@ func newMoEState(c *arch.Config, rows, workers int) moeState {
 // normed rows.
 func (s *State) mixture(dst []float32, l *Layer) {
 	e := &s.moe
-	e.l, e.dst = l, dst
+	e.dst = dst
 	s.product(e.prob, &l.Router)
 	s.pool.Run(s.n, 1, e.routeTask)
 	s.restrict(l.RouterBias)
@@ -132,7 +131,7 @@ func (s *State) routeRange(worker, lo, hi int) {
 	n := s.cfg.Experts
 	kernels.Sigmoid(s.moe.prob[lo*n : hi*n])
 	for r := lo; r < hi; r++ {
-		s.route(worker, r, s.moe.l.RouterBias)
+		s.route(worker, r, s.l.RouterBias)
 	}
 }
 
